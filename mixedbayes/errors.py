@@ -4,6 +4,9 @@ Each states the fact, the place, the counts and the remedy, so that the message 
 mend the input.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from mixedbayes.printable import printable
 
 _LONGEST = 4000  # characters of a message
@@ -26,6 +29,12 @@ class MixedBayesError(Exception):
 def article(noun: str) -> str:
     """A noun after its article: "an int", "a list"."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def listed(items: Sequence[Any], most: int = 8) -> str:
+    """Labels for a message, as Python writes them, cut after some."""
+    shown = ", ".join(map(repr, items[:most]))
+    return f"{shown}, ... ({len(items):,} in all)" if len(items) > most else shown
 
 
 def _cut(text: str) -> str:

@@ -141,7 +141,8 @@ class SecondPass:
         if stride >= 2**62:
             raise DataError(
                 f"{', '.join(self.read.levels)} have {stride:.1e} combinations of levels, more "
-                "than there are numbers; join levels, or read these columns into a data frame"
+                f"than the {2**62:.1e} that can be numbered; join levels, or read these columns "
+                "into a data frame"
             )
         return out
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedbayes import errors
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError
 
@@ -237,10 +238,8 @@ def check_finite(value: Value, text: str, index: pd.Index) -> None:
 
 
 def listed(items: list[Any], most: int = 10) -> str:
-    """Labels for a message, cut after some."""
-    plain = (i.item() if isinstance(i, np.generic) else i for i in items[:most])
-    shown = ", ".join(map(repr, plain))
-    return f"{shown}, ... ({len(items)} in all)" if len(items) > most else shown
+    """Labels for a message, NumPy's scalars among them, cut after some."""
+    return errors.listed([i.item() if isinstance(i, np.generic) else i for i in items], most)
 
 
 def label(value: Any) -> str:

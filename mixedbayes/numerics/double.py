@@ -16,7 +16,30 @@ from mixedbayes import jit
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_SPLIT = 134217729.0  # 2^27 + 1: halves a double's digits (Dekker)
+_FACTOR = 134217729.0  # 2^27 + 1: halves a double's digits (Dekker)
+
+
+def _two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """a + b as it is rounded, and what rounding left of it (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def _split(a: Any) -> tuple[Any, Any]:
+    """Two numbers of half the digits whose sum is a."""
+    t = a * _FACTOR
+    top = t - (t - a)
+    return top, a - top
+
+
+def _product_error(a1: Any, a2: Any, b1: Any, b2: Any, p: Any) -> Any:
+    """What rounding left of p, the product of two numbers with these halves (Dekker)."""
+    return ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+two_sum, split = jit.inner(_two_sum), jit.inner(_split)
+product_error = jit.inner(_product_error)
 
 
 @jit.njit("void(f8[::1], f8[::1])", nogil=True, error_model="numpy")
@@ -40,19 +63,12 @@ def scan(x, out):
                 first = second = v
             elif more == 2.0:
                 second = v
-        total = s1 + v
-        part = total - s1
-        r1 += (s1 - (total - part)) + (v - part)
-        s1 = total
+        s1, rest = two_sum(s1, v)
+        r1 += rest
         p = v * v
-        t = v * 134217729.0
-        a = t - (t - v)
-        b = v - a
-        e = ((a * a - p) + 2.0 * (a * b)) + b * b
-        total = s2 + p
-        part = total - s2
-        r2 += (s2 - (total - part)) + (p - part) + e
-        s2 = total
+        a, b = split(v)
+        s2, rest = two_sum(s2, p)
+        r2 += rest + product_error(a, b, a, b, p)
     out[0], out[1], out[2] = low, high, more
     out[3], out[4], out[5], out[6] = s1, r1, s2, r2
     out[7], out[8] = first, second
@@ -75,25 +91,16 @@ def add_rows(cells, columns, pivots, counts, sums, rests):
         counts[c] += 1
         for j in range(d):
             v = columns[j, i] - pivots[j]
-            t = v * 134217729.0
-            top[j] = t - (t - v)
-            low[j] = v - top[j]
             u[j] = v
-            before = sums[c, j]
-            total = before + v
-            part = total - before
-            rests[c, j] += (before - (total - part)) + (v - part)
-            sums[c, j] = total
+            top[j], low[j] = split(v)
+            sums[c, j], rest = two_sum(sums[c, j], v)
+            rests[c, j] += rest
         at = d
         for j in range(d):
             for k in range(j + 1):
                 p = u[j] * u[k]
-                e = ((top[j] * top[k] - p) + top[j] * low[k] + low[j] * top[k]) + low[j] * low[k]
-                before = sums[c, at]
-                total = before + p
-                part = total - before
-                rests[c, at] += (before - (total - part)) + (p - part) + e
-                sums[c, at] = total
+                sums[c, at], rest = two_sum(sums[c, at], p)
+                rests[c, at] += rest + product_error(top[j], low[j], top[k], low[k], p)
                 at += 1
 
 
@@ -119,28 +126,16 @@ def add_weighted(cells, columns, pivots, weights, sums, rests):
             product[1 + j], left[1 + j] = u[j], 0.0
             for k in range(j + 1):
                 p = u[j] * u[k]
-                t = u[j] * 134217729.0
-                a = t - (t - u[j])
-                b = u[j] - a
-                t = u[k] * 134217729.0
-                f = t - (t - u[k])
-                g = u[k] - f
-                product[at], left[at] = p, ((a * f - p) + a * g + b * f) + b * g
+                a, b = split(u[j])
+                f, g = split(u[k])
+                product[at], left[at] = p, product_error(a, b, f, g, p)
                 at += 1
-        t = w * 134217729.0
-        a = t - (t - w)
-        b = w - a
+        a, b = split(w)
         for k in range(m):
             p = product[k] * w
-            t = product[k] * 134217729.0
-            f = t - (t - product[k])
-            g = product[k] - f
-            e = ((a * f - p) + a * g + b * f) + b * g + w * left[k]
-            before = sums[c, k]
-            total = before + p
-            part = total - before
-            rests[c, k] += (before - (total - part)) + (p - part) + e
-            sums[c, k] = total
+            f, g = split(product[k])
+            sums[c, k], rest = two_sum(sums[c, k], p)
+            rests[c, k] += rest + (product_error(a, b, f, g, p) + w * left[k])
 
 
 @jit.njit("i8(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8)", nogil=True)
@@ -177,9 +172,7 @@ def normal(hi: Any, lo: Any) -> Double:
 
 
 def add(a: Double, b: Double) -> Double:
-    total = a[0] + b[0]
-    part = total - a[0]
-    rest = (a[0] - (total - part)) + (b[0] - part)
+    total, rest = _two_sum(a[0], b[0])
     return normal(total, rest + (a[1] + b[1]))
 
 
@@ -193,7 +186,7 @@ def subtract(a: Double, b: Double) -> Double:
 
 def multiply(a: Double, b: Double) -> Double:
     p = a[0] * b[0]
-    e = _error(a[0], b[0], p)
+    e = _product_error(*_split(a[0]), *_split(b[0]), p)
     return normal(p, e + (a[0] * b[1] + a[1] * b[0]))
 
 
@@ -208,15 +201,3 @@ def root(a: Double) -> Double:
     r = np.sqrt(a[0])
     left = subtract(a, multiply((r, np.zeros_like(r)), (r, np.zeros_like(r))))
     return normal(r, left[0] / (2.0 * r))
-
-
-def _error(a: Any, b: Any, p: Any) -> Any:
-    a1, a2 = _halves(a)
-    b1, b2 = _halves(b)
-    return ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
-
-
-def _halves(a: Any) -> tuple[Any, Any]:
-    t = a * _SPLIT
-    top = t - (t - a)
-    return top, a - top

@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from mixedbayes.errors import DataError, MixedBayesError
+from mixedbayes.errors import DataError, MixedBayesError, listed
 from mixedbayes.sources import types
 from mixedbayes.sources.libraries import arrow
 
 SIZE = 2**17  # rows of a batch: three columns of doubles are 3 MB, and stay in a core's cache
 PIECE = 2**20  # rows of a piece, about
-_SHOWN = 8
 
 
 class Source(ABC):
@@ -114,11 +113,11 @@ class Source(ABC):
         names = list(self.names)
         if absent := [name for name in columns if name not in names]:
             raise DataError(
-                f"{self.describe()}: no column {some(absent)}; there are {some(names, 40)}"
+                f"{self.describe()}: no column {listed(absent)}; there are {listed(names, 40)}"
             )
         if twice := [name for name in columns if names.count(name) > 1]:
             raise DataError(
-                f"{self.describe()}: more than one column {some(twice)}; rename or remove the "
+                f"{self.describe()}: more than one column {listed(twice)}; rename or remove the "
                 "duplicates"
             )
 
@@ -197,9 +196,3 @@ def _alike(a: Any, b: Any) -> bool:
 
 def _joined(held: list[Any]) -> Any:
     return held[0] if len(held) == 1 else arrow().concat_batches(held)
-
-
-def some(items: Sequence[Any], most: int = _SHOWN) -> str:
-    """Names for a message, cut after some."""
-    shown = ", ".join(map(repr, items[:most]))
-    return f"{shown}, ... ({len(items):,} in all)" if len(items) > most else shown

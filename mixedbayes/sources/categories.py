@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mixedbayes.errors import DataError
-from mixedbayes.sources.base import some
+from mixedbayes.errors import DataError, listed
 
 
 @dataclass(eq=False)
@@ -49,8 +48,8 @@ class Categories:
         elif values != self.values:
             if ordered or self.ordered:
                 raise DataError(
-                    f"the ordered categories of column {self.name!r} differ: {some(self.values)} "
-                    f"in one part of the data and {some(values)} in another. Write it with the "
+                    f"the ordered categories of column {self.name!r} differ: {listed(self.values)} "
+                    f"in one part of the data and {listed(values)} in another. Write it with the "
                     "same categories everywhere, or as text"
                 )
             self.agreed = False

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from mixedbayes.errors import DataError
-from mixedbayes.sources.base import some
+from mixedbayes.errors import DataError, listed
 
 _MISSING = "__HIVE_DEFAULT_PARTITION__"  # of a folder whose key has no value
 # Files of a folder that are a table only together with its log.
@@ -48,7 +47,7 @@ def files(data: Any, endings: Sequence[str]) -> tuple[str, list[str]]:
     given = [fspath(p) for p in data] if isinstance(data, list | tuple) else [fspath(data)]
     found = [path for text in given for path in _of_one(text, endings)]
     if twice := [path for path, n in Counter(found).items() if n > 1]:
-        raise DataError(f"{some(twice)} would be read more than once; name every file once")
+        raise DataError(f"{listed(twice)} would be read more than once; name every file once")
     return given[0] if len(given) == 1 else f"a list of {len(given):,} paths", found
 
 
@@ -68,7 +67,7 @@ def _of_one(text: str, endings: Sequence[str]) -> list[str]:
     if has_magic(text):
         return _of_glob(str(path), endings)
     near = _some_names(path.parent) if path.parent.is_dir() else []
-    there = f"; there are {some(near, 6)}" if near else ""
+    there = f"; there are {listed(near, 6)}" if near else ""
     raise DataError(f"{text}: no such file or folder (in {Path.cwd()}){there}")
 
 

@@ -168,8 +168,8 @@ class Dask(Place):
             future.cancel()  # what is not done yet after an error or Ctrl-C
 
 
-class Processes(Place):
-    """An executor of concurrent.futures, its own processes or threads."""
+class Pool(Place):
+    """Processes or threads of an executor of concurrent.futures."""
 
     def takes(self, on: Any, source: Source) -> bool:
         return isinstance(on, Executor)
@@ -198,4 +198,4 @@ class Here(Place):
         return summed(source, columns, partial, size)
 
 
-PLACES: tuple[Place, ...] = (Dask(), Processes(), Here())
+PLACES: tuple[Place, ...] = (Dask(), Pool(), Here())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse import linalg as sparse_linalg
 
-from mixedbayes.errors import DataError, ModelError
+from mixedbayes.errors import DataError, ModelError, listed
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
@@ -95,7 +95,7 @@ def _check(relation: Relation) -> None:
     if not levels.is_unique:
         twice = levels[levels.duplicated()].unique().tolist()
         raise DataError(
-            f"{len(twice):,} labels stand twice: {_some(twice)}; each level stands once"
+            f"{len(twice):,} labels stand twice: {listed(twice)}; each level stands once"
         )
     values = matrix.data if sparse.issparse(matrix) else matrix
     if not np.isfinite(values).all():
@@ -114,11 +114,6 @@ def _check(relation: Relation) -> None:
         at = int(np.argmax(matrix.diagonal() <= 0))
         kind = "precision" if relation.precision else "variance"
         raise DataError(f"the {kind} of {levels[at]!r} is {matrix.diagonal()[at]:g}, not positive")
-
-
-def _some(items: list[Any], most: int = 8) -> str:
-    shown = ", ".join(map(repr, items[:most]))
-    return f"{shown}, ... ({len(items):,} in all)" if len(items) > most else shown
 
 
 @dataclass(frozen=True, eq=False)

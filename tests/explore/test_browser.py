@@ -203,7 +203,7 @@ def test_a_slider_is_dragged(opened):
     assert said(browser) != before
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ["sleep", "slope", "schools", "machines"])
 def test_presets(opened, rows, fitted, name):
     browser, (sums, dense) = opened(name), rows(name)
     pressed = "return [...document.querySelectorAll('[aria-pressed=true]')].map((b) => b.id)"
@@ -359,7 +359,7 @@ def test_a_newcomer_where_places_are_chosen(opened, rows, name, place, columns):
     agree(browser, sums, dense, **means(sums), newcomer=more)
 
 
-@pytest.mark.parametrize("name", ["sleep", "simpson", "apart", "schools", "crossed"])
+@pytest.mark.parametrize("name", ["sleep", "simpson", "schools"])
 def test_questions_are_answered_after_the_reader_has_chosen(opened, name):
     browser = opened(name)
     start, numbers = state(browser), table(browser)

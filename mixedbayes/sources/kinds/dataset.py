@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, listed
 from mixedbayes.sources.ahead import ahead
-from mixedbayes.sources.base import PIECE, Source, as_parts, some
+from mixedbayes.sources.base import PIECE, Source, as_parts
 from mixedbayes.sources.libraries import arrow, made_by
 from mixedbayes.sources.types import first_line
 
@@ -62,7 +62,7 @@ class ArrowDataset(Source):
             if absent:
                 raise DataError(
                     f"column {name!r} is missing in {len(absent):,} of {len(self.fragments):,} "
-                    f"fragments of the dataset: {some(absent, 3)}. Add it to them, or leave them "
+                    f"fragments of the dataset: {listed(absent, 3)}. Add it to them, or leave them "
                     "out"
                 )
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, listed
 from mixedbayes.sources import paths, types
 from mixedbayes.sources.ahead import ahead
-from mixedbayes.sources.base import Source, as_parts, some
+from mixedbayes.sources.base import Source, as_parts
 from mixedbayes.sources.formats.base import Format, Head, Part, stamp
 from mixedbayes.sources.formats.csv import Csv
 from mixedbayes.sources.formats.ipc import Ipc
@@ -109,7 +109,7 @@ class Files(Source):
             if absent:
                 raise DataError(
                     f"column {name!r} is missing in {len(absent):,} of {len(self.parts):,} files: "
-                    f"{some(absent, 3)}. Add it to them, or leave them out"
+                    f"{listed(absent, 3)}. Add it to them, or leave them out"
                 )
 
     @property

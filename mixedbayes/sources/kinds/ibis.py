@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, listed
 from mixedbayes.sources.base import Source
 from mixedbayes.sources.libraries import made_by
 from mixedbayes.sources.types import first_line
@@ -28,7 +28,7 @@ class IbisTable(Source):
         return cls(data)
 
     def describe(self) -> str:
-        return f"an Ibis table ({', '.join(self.table.columns[:4])}, ...)"
+        return f"an Ibis table of {listed(self.table.columns, 4)}"
 
     @cached_property
     def schema(self) -> Any:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mixedbayes.errors import DataError, MissingExtraError
+from mixedbayes.errors import MissingExtraError
 from mixedbayes.sources.base import Source
 from mixedbayes.sources.libraries import arrow, library, made_by
-from mixedbayes.sources.types import first_line
 
 _WHOLE = (1, 38)  # the first version whose batches end with the query's error
 
@@ -64,9 +63,6 @@ class Lazy(Source):
                 yield batch.to_arrow()
         except pl.exceptions.PolarsError as error:
             raise self._failed(error, columns) from error
-
-    def _failed(self, error: BaseException, columns: list[str]) -> DataError:
-        return DataError(f"{self.describe()} cannot be read: {first_line(error)}")
 
 
 def _polars() -> Any:
