@@ -20,11 +20,11 @@ from mixedbayes.design.complete import check_action
 from mixedbayes.design.standing import Standing
 from mixedbayes.design.table import Table
 from mixedbayes.design.used import used_columns
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, listed
 from mixedbayes.formula import Formula
 from mixedbayes.numerics.double import Double, Floats, Ints
 from mixedbayes.progress import display
-from mixedbayes.sources.base import SIZE, some
+from mixedbayes.sources.base import SIZE
 from mixedbayes.sources.reduce import reduce
 
 CELLS = 2_000_000  # distinct rows, or combinations of levels, that are kept
@@ -80,7 +80,7 @@ def collapse(
     if not there:
         raise DataError(
             f"the formula {formula.text} reads no column of {source.describe()}; "
-            f"there are {some(source.names, 40)}"
+            f"there are {listed(source.names, 40)}"
         )
     schema = source.typed(there)
     read = reading(formula, schema, functions, own, sums=sums)

@@ -73,7 +73,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_same(kind, frame, folder, model):
     found = mb.Model(FORMULA, KINDS[kind](frame, folder))
-    pd.testing.assert_frame_equal(found.data, model.data, check_exact=True)
+    pd.testing.assert_frame_equal(found.design.whole, model.design.whole, check_exact=True)
     for name in ("counts", "weights"):
         one, two = (getattr(m.design.standing, name) for m in (found, model))
         np.testing.assert_array_equal(one, two)
@@ -121,5 +121,5 @@ def test_dask_client(folder, model):
         distributed.Client(cluster) as client,
     ):
         found = mb.Model(FORMULA, mb.source(str(folder), on=client))
-    pd.testing.assert_frame_equal(found.data, model.data, check_exact=True)
+    pd.testing.assert_frame_equal(found.design.whole, model.design.whole, check_exact=True)
     pd.testing.assert_frame_equal(found.priors, model.priors)
