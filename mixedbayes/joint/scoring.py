@@ -180,7 +180,7 @@ class Scoring:
                 moves.add(e - last[0], last[1] - slope)
             step = moves.step(factor, slope)
             gain = float(slope @ step)
-            if gain < _SETTLED:
+            if gain < max(_SETTLED, np.finfo(float).eps * w.sum()):  # below what rounding leaves
                 break
             last = e, slope
             found = self._search(phi, e, value, tilt, step, gain)
