@@ -227,7 +227,7 @@ def test_dropout_leaves_first_rows():
 
 
 def test_calibration_of_a_right_model():
-    found = trial(rows=3).calibrate(20, seed=1, progress=False)
+    found = trial(rows=3).calibrate(40, seed=2, progress=False)
     assert found.calibrated
     assert set(found.table) == {"quantity", "p_value", "adjusted", "bias", "spread"}
     assert {"fixef[arm]", "sd_g[Intercept]", "sigma", "log_lik"} <= set(found.ranks)
