@@ -335,7 +335,7 @@ class Model:
         effects: Keep = "auto",
         cache: str | Path | None = None,
     ) -> Fit:
-        """Sample the posterior with NUTS.
+        """Sample the posterior.
 
         Parameters
         ----------

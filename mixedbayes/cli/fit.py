@@ -223,7 +223,7 @@ def fit(
     progress: bool | None,
     **options: Any,
 ) -> int:
-    """Fit FORMULA to the table in DATA by NUTS and print the summary.
+    """Fit FORMULA to the table in DATA and print the summary.
 
     DATA is a .csv, .csv.gz, .tsv or .parquet file. The formula is lme4's, such as
     "y ~ x + (x | group)".

@@ -1,4 +1,8 @@
-"""NUTS on the compiled joint density, in the units of Laplace's approximation."""
+"""Draws from the compiled joint density, in the units of Laplace's approximation.
+
+By NUTS; with many coordinates by chains of quarter turns, which `sample.turning` refuses where they
+would take many steps, and which are not tried where the user sets what NUTS alone has.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ class PartiallyCentered(Formulation):
     """Between the two, for each level by the share of information that its own rows give.
 
     Effects of nested factors are written relative to the coarser factors', those of smooths and of
-    related levels in directions in which they are known by themselves, and NUTS moves in the
+    related levels in directions in which they are known by themselves, and the sampler moves in the
     units of the posterior's curvature at its mode (Laplace's approximation), on a compiled density:
     nothing is compiled when a model is fitted. For the whole model; see `mixedbayes.joint`.
     """
@@ -132,7 +136,7 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
     if spec.family.slowness:
         say_how_slow(spec.family.slowness, white, settings, trajectory)
     result = None
-    if trajectory == "turns" and white.ndim >= MANY and settings.target_accept is None:
+    if trajectory == "turns" and white.ndim >= MANY and not settings.of_nuts:
         result = sample_turning(white, settings, start, white.watch)
     if result is None:
         result = sample_density(

@@ -1,4 +1,4 @@
-"""NUTS in the variance parameters of a Gaussian model, then exact draws of all effects."""
+"""Draws of the variance parameters of a Gaussian model, then exact draws of all effects."""
 
 from __future__ import annotations
 
@@ -58,12 +58,13 @@ class Marginal(Formulation):
 
 @dataclass(frozen=True)
 class MarginalEngine(Engine):
-    """The marginal posterior of the variance parameters by NUTS, and the effects drawn back.
+    """The marginal posterior of the variance parameters is sampled, and the effects drawn back.
 
     The mode and curvature of the marginal posterior give starting points and the metric in which
     NUTS moves, so that tuning is short. Where a surrogate of the gradient serves, see
     `mixedbayes.marginal.surrogate`, a step costs one value and follows a normal density exactly;
-    where a value takes long, a draw costs one.
+    where a value takes long, a draw costs one: `sample.transitions` takes the place of NUTS, unless
+    its proposals are rarely accepted, or the user sets what NUTS alone has.
     Samplers other than nutpie sample the pm.Model of `mixedbayes.model.marginal`.
     """
 
@@ -132,7 +133,7 @@ class MarginalEngine(Engine):
         if n := len(population.sampled) - sum(map(len, population.steps)):
             beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
         moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")
-        if plan and plan.flops > DEAR_FLOPS and settings.target_accept is None:
+        if plan and plan.flops > DEAR_FLOPS and not settings.of_nuts:
             moved += (
                 ", where possible by proposals from a polynomial approximation of their posterior "
                 "that are accepted by the posterior itself"
@@ -205,7 +206,7 @@ def _set_up(spec: Spec, chosen: Chosen) -> Setup:
 def _sample_density(
     spec: Spec, setup: Setup, settings: Settings
 ) -> tuple[SamplingResult, Constrained]:
-    """nutpie on the compiled density, in the units of its mode's curvature."""
+    """The compiled density, in the units of its mode's curvature, by proposals or by nutpie."""
     from mixedbayes.marginal.density import MarginalDensity
     from mixedbayes.marginal.mode import find_mode, share_variance, transform_tails, whiten
     from mixedbayes.marginal.surrogate import fit_surrogate, proposals_pay, surrogate_pays
@@ -221,7 +222,7 @@ def _sample_density(
     if surrogate_pays(setup.problem, density):
         cores = settings.cores or available_cores()
         near = fit_surrogate(white, cores)
-        if near and proposals_pay(setup.problem, density) and settings.target_accept is None:
+        if near and proposals_pay(setup.problem, density) and not settings.of_nuts:
             drawn = sample_transitions(white, near, settings)
             if drawn is not None:
                 eta = drawn.posterior[THETA].to_numpy().reshape(-1, white.ndim)

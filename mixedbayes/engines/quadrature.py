@@ -1,4 +1,7 @@
-"""NUTS in the few parameters of a generalised model, its group effects integrated by quadrature."""
+"""Draws of the few parameters of a generalised model whose effects are integrated by quadrature.
+
+By proposals from a polynomial, and NUTS where they are rarely accepted, or asked for.
+"""
 
 from __future__ import annotations
 
@@ -117,12 +120,15 @@ class QuadratureEngine(Engine):
     def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
         if settings.sampler != "nutpie":
             return "All parameters were sampled jointly."
+        proposals = (
+            ", where possible by proposals from a polynomial approximation of their posterior that "
+            "are accepted by the posterior itself"
+        )
         return (
             "The group effects were integrated out of the posterior by adaptive Gauss-Hermite "
-            "quadrature, so that the sampler moved in the other parameters alone, where possible "
-            "by proposals from a polynomial approximation of their posterior that are accepted by "
-            "the posterior itself; given each draw, the effects were then drawn from their "
-            "conditional distribution by some steps of independence Metropolis."
+            "quadrature, so that the sampler moved in the other parameters alone"
+            f"{'' if settings.of_nuts else proposals}; given each draw, the effects were then "
+            "drawn from their conditional distribution by some steps of independence Metropolis."
         )
 
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
@@ -162,7 +168,9 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     white, mode = resolved.white, resolved.mode
     joint, q = white.layout.joint, len(white.modes)
     near = fit_surrogate(white, cores) if white.ndim <= APPROXIMATED else None
-    result = None if near is None else sample_transitions(white, near, settings)
+    result = None
+    if near is not None and not settings.of_nuts:
+        result = sample_transitions(white, near, settings)
     if result is None:
         white = replace(white, surrogate=near)
         non_normality = (

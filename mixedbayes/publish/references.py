@@ -41,6 +41,14 @@ REFERENCES = {
         "Journal of Machine Learning Research, 15, 1593–1623",
         "https://jmlr.org/papers/v15/hoffman14a.html",
     ),
+    "split": Reference(
+        "Shahbaba et al. 2014",
+        "Shahbaba, B., Lan, S., Johnson, W. O., & Neal, R. M.",
+        2014,
+        "Split Hamiltonian Monte Carlo",
+        "Statistics and Computing, 24(3), 339–349",
+        "10.1007/s11222-012-9373-1",
+    ),
     "pymc": Reference(
         "Abril-Pla et al. 2023",
         "Abril-Pla, O., Andreani, V., Carroll, C., Dong, L., Fonnesbeck, C. J., Kochurov, M., "

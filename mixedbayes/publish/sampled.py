@@ -13,6 +13,7 @@ from mixedbayes.publish.words import joined, title
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.summary import diagnostics
 from mixedbayes.results.text import plural
+from mixedbayes.sample.result import QUARTER_TURNS
 
 _FACT = re.compile(r": | \(worst|\. |\.$")  # what a message says before it explains
 OWN = "mixedbayes"
@@ -26,6 +27,8 @@ def sampling(post: Posterior) -> Sentences:
     out: Sentences = ["The posterior was sampled by "]
     if _nuts(post):
         out += ["the No-U-Turn Sampler ", Cite(("nuts",))]
+    elif attributes.get("inference_method") == QUARTER_TURNS:
+        out += ["Hamiltonian Monte Carlo with trajectories of a quarter turn ", Cite(("split",))]
     else:
         out.append("Markov chain Monte Carlo")
     if library:

@@ -214,11 +214,17 @@ def _diagnostics(source: Source) -> str:
     bfmi = ", ".join(f"{b:.2f}" for b in health.bfmi)
     facts = [
         ("divergences", f"{health.divergences:,} of {health.draws:,}"),
-        ("trees at full depth", f"{health.saturated:,}"),
+        *[("trees at full depth", f"{health.saturated:,}")] * _of_trees(source),
         ("E-BFMI by chain", bfmi or "not known"),
     ]
     table = html_frame(worst.reset_index(names="quantity"))
     return _verdict(health) + html_facts(facts) + paragraph(said) + table
+
+
+def _of_trees(source: Source) -> bool:
+    """Whether the sampler's trajectories are trees, which are cut off at a depth."""
+    known = "sample_stats" in source.post.idata.children
+    return known and "reached_max_treedepth" in source.post.sample_stats()
 
 
 # ---- where the numbers come from ---------------------------------------------------------------
@@ -290,6 +296,8 @@ def _facts(source: Source) -> Iterator[tuple[str, str]]:
     said = [f"{said} {float(attrs[k]):.2f} s" for k, said in times.items() if k in attrs]
     if said:
         yield "time", ", ".join(said)
+    if "inference_method" in attrs:
+        yield "sampled by", str(attrs["inference_method"])
     made = {
         str(attrs[k]): str(attrs.get(f"{k}_version", ""))
         for k in ("creation_library", "inference_library", "modeling_interface")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from threading import Event
 
@@ -47,32 +47,45 @@ class Chains(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings, self.stop = settings, Event()
         self.done = [0] * settings.chains  # draws, those of tuning included
+        self.refused = False  # after the tuning: no chain is used
 
     @abstractmethod
-    def one(self, c: int) -> Chain:
-        """The c-th chain; a function of the seed and c."""
+    def one(self, c: int) -> Iterator[Chain]:
+        """The c-th chain, after its tuning without draws, and whole; a function of seed and c."""
+
+    def refuses(self, tuned: Sequence[float]) -> bool:
+        """Whether chains of these acceptance rates, in the tuning, are of no use."""
+        return self.refused
 
     def all(self) -> tuple[list[Chain], bool]:
-        """Every chain, and whether the user stopped them."""
+        """Every chain, and whether the user stopped them; no draws where they are refused.
+
+        All are tuned before any is drawn from, so that a refusal costs no draws.
+        """
         settings, tune = self.settings, self.settings.tune or 0
         total = settings.chains * (settings.draws + tune)
         display = Draws(settings.chains, total, wanted=settings.progress)
-        interrupted = False
+        interrupted, found = False, list[Chain]()
+        chains = [self.one(c) for c in range(settings.chains)]
         with ThreadPoolExecutor(settings.cores) as pool, display:
-            futures: list[Future[Chain]] = [
-                pool.submit(self.one, c) for c in range(settings.chains)
-            ]
-            try:
-                while wait(futures, _POLL_SECONDS).not_done:
-                    display.update(sum(self.done), 0, tuning=min(self.done) < tune)
-            except KeyboardInterrupt:
-                interrupted = True
-                self.stop.set()
-            except BaseException:
-                self.stop.set()
-                raise
+            for drawing in (False, True):
+                futures: list[Future[Chain]] = [pool.submit(next, chain) for chain in chains]
+                try:
+                    while wait(futures, _POLL_SECONDS).not_done:
+                        display.update(sum(self.done), 0, tuning=min(self.done) < tune)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    self.stop.set()
+                except BaseException:
+                    self.stop.set()
+                    raise
+                found = [f.result() for f in futures]
+                if not drawing:
+                    self.refused = self.refuses([c.tuned for c in found]) and not interrupted
+                if self.refused or self.stop.is_set():
+                    break
             display.update(sum(self.done), 0, tuning=False)
-            return [f.result() for f in futures], interrupted
+        return found, interrupted
 
 
 def put_together(
@@ -80,6 +93,7 @@ def put_together(
     settings: Settings,
     others: Sequence[str],
     *,
+    method: str,
     interrupted: bool,
     began: float,
     preparing: float,
@@ -88,8 +102,10 @@ def put_together(
 
     `others` are the statistics after log density and acceptance rate; `began` is a time by
     `time.perf_counter`, and `preparing` the seconds from there to the first draw.
-    Raises SamplingError if there is no draw.
+    The settings that are kept have no acceptance rate, which is for NUTS: with one, the same
+    settings would not give the same draws again. Raises SamplingError if there is no draw.
     """
+    settings = replace(settings, target_accept=None)
     kept, length = largest_rectangle([len(c.draws) for c in chains])
     theta = np.stack([chains[c].draws[:length] for c in kept])
     found = np.stack([chains[c].stats[:length] for c in kept])
@@ -111,4 +127,5 @@ def put_together(
         interrupted=interrupted,
         note=interruption_note(len(kept), length, settings) if interrupted else "",
         library=LIBRARY,
+        method=method,
     )

@@ -46,7 +46,7 @@ class ConvergenceReport:
     divergences
         Trajectories after tuning that diverged, of `draws`.
     saturated
-        Trajectories that reached the largest tree depth.
+        Trajectories of NUTS that reached the largest tree depth; 0 where there are no trees.
     bfmi
         (chains,) estimated fraction of missing information; below 0.3 is too low.
     chains, draws

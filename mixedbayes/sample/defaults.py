@@ -16,7 +16,7 @@ Trajectory of a density in whitened coordinates, by its non-normality, which is 
               turns          < 1    0.43 for binary rows: 73 effective draws a second by turns, 30
                                     by quarter turns, whose rhat is 1.011, 18 by leapfrog
               leapfrog       else
-    joint     quarter turns  never  it is 0.6 and more
+    joint     quarter turns  never  in the one step that NUTS takes them in: it is 0.6 and more
               turns          < 2    0.6 to 1.5 for binary, count and ordered responses, where turns
                                     halve the steps; 18 for a correlation whose long tail makes them
                                     diverge
@@ -24,6 +24,11 @@ Trajectory of a density in whitened coordinates, by its non-normality, which is 
 
     Turns need 3 gradients a draw instead of 5 in 3 coordinates, 7 instead of 15 on joint densities
     of 60 to 500 coordinates, for the same ESS a draw; quarter turns one, for four fifths of it.
+
+Where turns would be taken on a joint density of 250 coordinates or more, trajectories are quarter
+turns of some steps instead, without trees: 2 to 5 gradients a draw (`sample.turning`, whose
+tuning and acceptance rate stand there). Turns by NUTS are left where these need too many steps or
+where the user gives an acceptance rate or a tree depth.
 
 Tuning of a density, by ESS per 1000 gradients:
 

@@ -12,6 +12,11 @@ from mixedbayes.errors import SamplingError
 from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.sample.settings import Settings
 
+# How draws were made, as the attribute `inference_method` has it.
+NUTS = "NUTS"
+QUARTER_TURNS = "HMC by quarter turns"
+PROPOSALS = "proposals from a polynomial"
+
 
 @dataclass(frozen=True)
 class Timings:
@@ -59,6 +64,7 @@ class SamplingResult:
     note: str = ""
     effects: Mapping[str, tuple[EffectsSummary, EffectsSummary]] = field(default_factory=dict)
     library: str = ""
+    method: str = NUTS
 
     @property
     def seed(self) -> int:

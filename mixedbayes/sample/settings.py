@@ -20,12 +20,18 @@ KEEP: tuple[str, ...] = get_args(Keep)
 _EXTRA = {"numpyro": "numpyro"}
 _MOST = 10**9
 _MAX_SEED = 2**31 - 1
+MAX_TREEDEPTH = 10
 _NEVER_OPEN = ("draws", "chains", "max_treedepth")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """NUTS settings; what is None is chosen for the problem at hand, see `filled`.
+    """Settings of a sampler; what is None is chosen for the problem at hand, see `filled`.
+
+    The sampler is NUTS, except that with "nutpie" some posteriors are sampled by chains without
+    trees, where these take fewer evaluations of the density: Hamiltonian Monte Carlo by quarter
+    turns, or proposals from a polynomial. They have no use for `target_accept` and
+    `max_treedepth`; who gives either gets NUTS.
 
     Parameters
     ----------
@@ -44,10 +50,10 @@ class Settings:
     sampler
         "nutpie" (default), "pymc" (PyMC's own NUTS) or "numpyro" (an extra).
     target_accept
-        Acceptance rate that the step size is tuned to, in (0, 1). None: chosen by the kind of
-        posterior.
+        Acceptance rate that the step size of NUTS is tuned to, in (0, 1). None: chosen by the kind
+        of posterior.
     max_treedepth
-        A trajectory has at most 2**max_treedepth - 1 leapfrog steps.
+        A trajectory of NUTS has at most 2**max_treedepth - 1 leapfrog steps.
     progress
         Show one progress display in a terminal or a notebook; elsewhere nothing is ever printed.
     effects
@@ -69,7 +75,7 @@ class Settings:
     seed: int | None = None
     sampler: SamplerName = "nutpie"
     target_accept: float | None = None
-    max_treedepth: int = 10
+    max_treedepth: int = MAX_TREEDEPTH
     progress: bool = True
     effects: Keep = "auto"
 
@@ -98,6 +104,11 @@ class Settings:
             raise SamplingError(f"effects={self.effects!r}: unknown; use one of {valid}.")
         _check_sampler(self.sampler)
         self._set("sampler", str(self.sampler))
+
+    @property
+    def of_nuts(self) -> bool:
+        """Whether something is asked for that NUTS alone has."""
+        return self.target_accept is not None or self.max_treedepth != MAX_TREEDEPTH
 
     def _set(self, name: str, value: object) -> None:
         """In Python's own types, whatever number types the caller uses: files hold no others."""

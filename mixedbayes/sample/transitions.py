@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from mixedbayes import jit
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.sample.chains import Chain, Chains, put_together
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import PROPOSALS, SamplingResult
 from mixedbayes.sample.settings import Settings
 from mixedbayes.theta.transitions import VALUE_SIGNATURE, accepted_turns, chain
 
@@ -56,7 +56,6 @@ def sample_transitions(white: Whitened, near: Near, settings: Settings) -> Sampl
     Ctrl-C keeps the draws so far. Raises SamplingError if it comes before the first.
     """
     filled = settings.filled(tune=TUNE, target_accept=LEAST)
-    filled = replace(filled, target_accept=settings.target_accept)
     began = time.perf_counter()
     steps = _steps(near, white.ndim)
     if steps is None:
@@ -64,12 +63,12 @@ def sample_transitions(white: Whitened, near: Near, settings: Settings) -> Sampl
     run = _Run(white, near, filled, steps)
     preparing = time.perf_counter() - began
     chains, interrupted = run.all()
-    tuned = [c.tuned for c in chains]
-    if not interrupted and (np.mean(tuned) < LEAST or min(tuned) < LEAST / 2):
+    if run.refused:
         return None
     return put_together(
-        chains, filled, (), interrupted=interrupted, began=began, preparing=preparing
-    )
+        chains, filled, (), method=PROPOSALS,
+        interrupted=interrupted, began=began, preparing=preparing,
+    )  # fmt: skip
 
 
 def _steps(near: Near, d: int) -> int | None:
@@ -93,13 +92,17 @@ class _Run(Chains):
         self.address = jit.address(type(white).compiled, VALUE_SIGNATURE)
         self.record = white.record
 
-    def one(self, c: int) -> Chain:
+    def refuses(self, tuned: Sequence[float]) -> bool:
+        return bool(np.mean(tuned) < LEAST or min(tuned) < LEAST / 2)
+
+    def one(self, c: int) -> Iterator[Chain]:
         d, settings, near = self.white.ndim, self.settings, self.near
         tune, total = settings.tune or 0, settings.draws + (settings.tune or 0)
         rng = np.random.default_rng([settings.seed or 0, c])
         z, value = self._start(rng)
-        draws, stats, times = np.empty((total, d)), np.empty((total, 2)), [time.perf_counter()] * 2
+        draws, stats, times = np.empty((total, d)), np.empty((total, 2)), time.perf_counter()
         terms, at = np.ascontiguousarray(near.terms, np.int64).ravel(), 0
+        tuned, tuning = 0.0, 0.0
         while at < total and not self.stop.is_set():
             end = min(at + _CHUNK, tune if at < tune else total)
             n = end - at
@@ -110,12 +113,10 @@ class _Run(Chains):
             )  # fmt: skip
             at = self.done[c] = end
             if at == tune:
-                times[1] = time.perf_counter()
-                if stats[:tune, 1].mean() < LEAST / 2:  # none of the chains is used
-                    break
-        seconds = times[1] - times[0], time.perf_counter() - times[1]
-        tuned = float(stats[: min(at, tune), 1].mean()) if at else 0.0
-        return Chain(draws[tune:at], stats[tune:at], tuned, seconds)
+                tuned, tuning = float(stats[:tune, 1].mean()), time.perf_counter() - times
+                yield Chain(draws[tune:at], stats[tune:at], tuned, (tuning, 0.0))
+                times = time.perf_counter()
+        yield Chain(draws[tune:at], stats[tune:at], tuned, (tuning, time.perf_counter() - times))
 
     def _start(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """A draw from N(0, I) where the density is finite, and its logarithm there."""

@@ -28,7 +28,7 @@ from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.log_prior import log_priors
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.labels import group_of
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import NUTS, SamplingResult
 
 # ---- variables that are computed when they are read --------------------------------------------
 
@@ -226,12 +226,17 @@ def observed_data(spec: Spec) -> dict[str, tuple[tuple[str, ...], Any]]:
 def _attributes(result: SamplingResult, seconds: float | None) -> dict[str, str | int | float]:
     """Provenance in types that NetCDF can keep."""
     settings = result.settings
+    of_nuts = {
+        "target_accept": float(settings.target_accept or 0.0),
+        "max_treedepth": settings.max_treedepth,
+    }
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "creation_library": "mixedbayes",
         "creation_library_version": version("mixedbayes"),
         "inference_library": result.sampler,
         "inference_library_version": result.version,
+        "inference_method": result.method,
         "numpy_version": version("numpy"),
         "pymc_version": version("pymc"),
         "arviz_version": version("arviz"),
@@ -241,7 +246,6 @@ def _attributes(result: SamplingResult, seconds: float | None) -> dict[str, str 
         "tuning_time": result.timings.tune,
         "tuning_steps": int(settings.tune or 0),
         "seed": result.seed,
-        "target_accept": float(settings.target_accept or 0.0),
-        "max_treedepth": settings.max_treedepth,
+        **(of_nuts if result.method == NUTS else {}),
         "interrupted": int(result.interrupted),
     }

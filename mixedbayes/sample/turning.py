@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from scipy import special
 from mixedbayes import jit
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.sample.chains import Chain, Chains, put_together
-from mixedbayes.sample.result import SamplingResult, not_finite
+from mixedbayes.sample.result import QUARTER_TURNS, SamplingResult, not_finite
 from mixedbayes.sample.settings import Settings
 from mixedbayes.theta.transitions import VALUE_SIGNATURE
 from mixedbayes.theta.turning import turn_chain
@@ -71,12 +71,13 @@ def sample_turning(
     error = failure()
     if error is not None:
         raise error
-    if run.refused and not interrupted:
+    if run.refused:
         return None
     others = ("energy", "energy_error")
     return put_together(
-        chains, filled, others, interrupted=interrupted, began=began, preparing=preparing
-    )
+        chains, filled, others, method=QUARTER_TURNS,
+        interrupted=interrupted, began=began, preparing=preparing,
+    )  # fmt: skip
 
 
 @dataclass
@@ -106,9 +107,9 @@ class _Run(Chains):
         super().__init__(settings)
         self.density, self.initial_point, self.failure = density, initial_point, failure
         self.address = jit.address(type(density).compiled, VALUE_SIGNATURE)
-        self.record, self.refused = density.record, False
+        self.record = density.record
 
-    def one(self, c: int) -> Chain:
+    def one(self, c: int) -> Iterator[Chain]:
         d, tune = self.density.ndim, self.settings.tune or 0
         wanted = self.settings.target_accept or ACCEPTED
         rng = np.random.default_rng([self.settings.seed or 0, c])
@@ -117,7 +118,7 @@ class _Run(Chains):
         seen, squares, many = np.zeros(d), np.zeros(d), 0  # of the tuning's second half
         draws, stats = np.empty((self.settings.draws, d)), np.empty((self.settings.draws, 4))
         chunk, of_chunk = np.empty((_CHUNK, d)), np.empty((_CHUNK, 4))
-        times, at = [time.perf_counter()] * 2, -tune
+        times, tuning, at = time.perf_counter(), 0.0, -tune
         while at < len(draws) and not self.stop.is_set():
             n = min(_CHUNK, -at if at < 0 else len(draws) - at)
             angles = 0.5 * np.pi * rng.uniform(1 - _JITTER, 1 + _JITTER, n)
@@ -141,15 +142,17 @@ class _Run(Chains):
                 seen += chunk[:n].sum(axis=0)
                 squares += (chunk[:n] ** 2).sum(axis=0)
                 many += n
-            if at == 0:
-                times[1] = time.perf_counter()
-                wide = np.max(squares / many - (seen / many) ** 2) > _WIDE**2
-                if wide or steps.now > MOST_STEPS or np.mean(recent) < _LEAST:  # no chain is used
+            if at == 0 or tune + at >= TUNE:
+                wide = at == 0 and np.max(squares / many - (seen / many) ** 2) > _WIDE**2
+                if wide or steps.now > MOST_STEPS or np.mean(recent) < _LEAST:
                     self.refused = True
                     self.stop.set()
-        seconds = times[1] - times[0], time.perf_counter() - times[1]
-        kept = max(at, 0)
-        return Chain(draws[:kept], stats[:kept], float(np.mean(recent or [0.0])), seconds)
+            if at == 0:
+                tuning = time.perf_counter() - times
+                yield Chain(draws[:0], stats[:0], float(np.mean(recent)), (tuning, 0.0))
+                times = time.perf_counter()
+        kept, seconds = max(at, 0), (tuning, time.perf_counter() - times)
+        yield Chain(draws[:kept], stats[:kept], float(np.mean(recent or [0.0])), seconds)
 
     def _start(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """A point where the density is finite, its logarithm there (1,) and the gradient."""

@@ -57,6 +57,8 @@ def turn_chain(
             error = -found - energy
             for i in range(d):
                 error += 0.5 * p[i] * p[i]
+            if not math.isfinite(error):  # as the gradient is there
+                error = math.inf
         rate = math.exp(min(-error, 0.0))
         if uniforms[k] < rate:
             copy(new, z)

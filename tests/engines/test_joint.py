@@ -242,7 +242,32 @@ def test_crossed_outcomes_by_quarter_turns():
     assert found.diagnostics().ok, found.diagnostics().messages
     nuts = mb.fit(formula, data, seed=2, draws=500, target_accept=0.9, **given)
     assert nuts.idata.posterior.attrs["inference_library"] == "nutpie"
+    assert_said(found, nuts)
+    depth = mb.fit(formula, data, seed=2, draws=20, tune=20, chains=1, max_treedepth=3, **given)
+    assert depth.idata.posterior.attrs["inference_library"] == "nutpie"
+    assert int(depth.idata.sample_stats["tree_depth"].max()) <= 3
     for name in ("Intercept", "sd_rater", "sd_item", "sd_site"):
         one, two = (f.idata.posterior[name].to_numpy().ravel() for f in (found, nuts))
         assert one.mean() == pytest.approx(two.mean(), abs=0.15 * two.std()), name
         assert one.std() == pytest.approx(two.std(), rel=0.15), name
+
+
+def assert_said(turned, nuts):
+    """How draws were made is said as it was, and what NUTS alone has of NUTS alone."""
+    said, other = (str(f.methods(references=False)) for f in (turned, nuts))
+    assert "Hamiltonian Monte Carlo with trajectories of a quarter turn (Shahbaba" in said
+    assert "mixedbayes" in said
+    assert "No-U-Turn Sampler (Hoffman" in other
+    own, kept = (f.idata.posterior.attrs for f in (turned, nuts))
+    assert own["inference_method"] == "HMC by quarter turns"
+    assert kept["inference_method"] == "NUTS"
+    for text in ("tree depth", "No-U-Turn", "target acceptance"):
+        assert text not in said
+        assert text in other
+    for name in ("target_accept", "max_treedepth"):
+        assert name not in own
+        assert name in kept
+    assert turned.settings.target_accept is None
+    assert nuts.settings.target_accept == 0.9
+    assert ", mixedbayes, seed 1" in str(turned.summary())
+    assert not {"tree_depth", "reached_max_treedepth"} & set(turned.idata.sample_stats.data_vars)

@@ -83,6 +83,15 @@ def test_a_value_that_takes_long_is_computed_once_for_a_draw(ratings, monkeypatc
     # NUTS on the same density, as before
     nuts = mb.fit(formula, ratings, seed=2, progress=False, draws=500, target_accept=0.9)
     assert nuts.idata.posterior.attrs["inference_library"] == "nutpie"
+    deep = mb.fit(
+        formula, ratings, seed=2, progress=False, draws=20, tune=20, chains=1, max_treedepth=4
+    )
+    assert deep.idata.posterior.attrs["inference_method"] == "NUTS"
+    assert "No-U-Turn" in nuts.methods()
+    assert "proposals from a polynomial" not in nuts.methods()
+    assert "Markov chain Monte Carlo as implemented in mixedbayes" in found.methods()
+    assert "tree depth" not in found.methods()
+    assert found.idata.posterior.attrs["inference_method"] == "proposals from a polynomial"
     for name in ("sd_rater", "sd_item", "sd_site", "sigma"):
         one, two = (np.log(f.idata.posterior[name].to_numpy().ravel()) for f in (found, nuts))
         assert np.mean(one) == pytest.approx(np.mean(two), abs=0.15 * np.std(two)), name

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -296,3 +297,17 @@ def test_errors(fitted, tmp_path):
     assert fit.report(again, checks=False) == again
     with pytest.raises(mb.ModelError, match="prob"):
         fit.report(tmp_path / "r.html", prob=95)
+
+
+def test_depths_of_trees_are_said_of_trees_alone(fitted):
+    from mixedbayes.report import sections
+    from mixedbayes.report.source import Source
+
+    post = fitted("line").posterior
+    assert "trees at full depth" in sections._diagnostics(Source(post, None, 0.9))
+    stats = post.sample_stats().drop_vars(["reached_max_treedepth", "tree_depth", "n_steps"])
+    tree = post.idata.copy()
+    tree["sample_stats"].dataset = stats
+    said = sections._diagnostics(Source(replace(post, idata=tree), None, 0.9))
+    assert "trees at full depth" not in said
+    assert "E-BFMI" in said

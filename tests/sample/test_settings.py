@@ -56,3 +56,17 @@ def test_filling_leaves_nothing_open():
 def test_a_seed_is_drawn_anew_each_time():
     seeds = {Settings().filled(tune=20, target_accept=0.8).seed for _ in range(5)}
     assert len(seeds) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, False),
+        ({"tune": 50, "draws": 20, "chains": 2, "seed": 1}, False),
+        ({"max_treedepth": 10}, False),
+        ({"max_treedepth": 12}, True),
+        ({"target_accept": 0.95}, True),
+    ],
+)
+def test_what_nuts_alone_has(given, expected):
+    assert Settings(**given).of_nuts == expected

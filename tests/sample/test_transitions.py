@@ -1,6 +1,6 @@
 """Chains whose proposals come from a polynomial leave the density itself as it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any, ClassVar
 
@@ -105,6 +105,16 @@ def test_draws_do_not_depend_on_the_number_of_threads():
 
 def test_a_polynomial_far_from_the_density_is_not_used():
     assert transitions.sample_transitions(Bent(), Normal(0.1), SETTINGS) is None
+
+
+def test_a_refusal_costs_no_draws():
+    """Of one core, the first chain has no draws before the last is tuned."""
+    run = transitions._Run(Bent(), Normal(3.0), replace(SETTINGS, cores=1), 6)
+    found, interrupted = run.all()
+    assert run.refused
+    assert not interrupted
+    assert run.done == [50] * 4
+    assert [len(c.draws) for c in found] == [0] * 4
 
 
 def test_one_chain_that_does_not_move_is_not_left_out(monkeypatch):

@@ -1,11 +1,13 @@
 """The DataTree: groups, labels, provenance."""
 
+from dataclasses import replace
+
 import arviz_stats
 import numpy as np
 import pytest
 import xarray as xr
 
-from mixedbayes.sample.result import SamplingResult, Timings
+from mixedbayes.sample.result import QUARTER_TURNS, SamplingResult, Timings
 from mixedbayes.sample.settings import Settings
 from mixedbayes.sample.tree import to_idata
 
@@ -44,10 +46,19 @@ def test_provenance(tree):
     assert attrs["seed"] == 7
     assert attrs["creation_library"] == "mixedbayes"
     assert (attrs["inference_library"], attrs["inference_library_version"]) == ("nutpie", "1.2.3")
+    assert attrs["inference_method"] == "NUTS"
+    assert (attrs["target_accept"], attrs["max_treedepth"]) == (0.9, 10)
     assert attrs["tuning_steps"] == 300
     assert attrs["sampling_time"] == 3.5
     assert attrs["interrupted"] == 1
     assert tree["sample_stats"].attrs == attrs
+
+
+def test_what_nuts_alone_has_is_no_attribute_of_other_chains(result):
+    other = replace(result, method=QUARTER_TURNS, library="mixedbayes")
+    attrs = to_idata(other, observed={}, constant={}, coords={})["posterior"].attrs
+    assert attrs["inference_method"] == "HMC by quarter turns"
+    assert not {"target_accept", "max_treedepth"} & set(attrs)
 
 
 def test_no_empty_groups(result):

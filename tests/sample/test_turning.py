@@ -1,6 +1,6 @@
 """Chains of quarter turns: draws of the density, as many steps as needed, refusals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,6 +74,22 @@ class Broad(Bent):
     sd: ClassVar[float] = 10.0
 
 
+@jit.njit(VALUE_SIGNATURE)
+def cliff(z, gradient, record):
+    total = 0.0
+    for i in range(z.size):
+        total -= 0.5 * z[i] * z[i]
+        gradient[i] = -z[i] if z[i] < 2.5 else np.nan
+    return total
+
+
+@dataclass(frozen=True)
+class Cliff(Bent):
+    """N(0, I) whose gradient is unknown from 2.5 on."""
+
+    compiled: ClassVar[Any] = cliff
+
+
 def start(rng):
     return rng.standard_normal(3)
 
@@ -121,6 +137,47 @@ def test_draws_do_not_depend_on_the_number_of_threads():
 @pytest.mark.parametrize("density", [Narrow(), Broad()], ids=["narrow", "broad"])
 def test_a_density_far_from_normal_is_left_to_others(density):
     assert sampled(density, start=lambda rng: density.sd * start(rng)) is None
+
+
+@pytest.mark.parametrize("density", [Narrow(), Broad()], ids=["narrow", "broad"])
+def test_a_refusal_costs_no_draws(density, monkeypatch):
+    """All chains are tuned before one is drawn from, and refused once the default tuning is over
+    where steps are too many."""
+    done = run_of(monkeypatch)
+    settings = replace(SETTINGS, cores=1, tune=400)
+    assert sampled(density, settings, start=lambda rng: density.sd * start(rng)) is None
+    most = turning.TUNE if density == Narrow() else 400
+    assert 0 < max(done()) <= most
+
+
+def run_of(monkeypatch):
+    """What each chain of the next run has done when it is over."""
+    seen = []
+
+    class Seen(turning._Run):
+        def __init__(self, *given):
+            super().__init__(*given)
+            seen.append(self)
+
+    monkeypatch.setattr(turning, "_Run", Seen)
+    return lambda: seen[0].done
+
+
+def test_a_gradient_that_is_not_finite_is_a_divergence():
+    """As where a row's density has a value at the edge of its range, and no slope."""
+    found = sampled(Cliff(), replace(SETTINGS, draws=2000))
+    z = found.posterior["theta"].to_numpy()
+    assert np.isfinite(z).all()
+    assert (z < 2.5).all()
+    assert found.sample_stats["diverging"].any()
+
+
+def test_the_settings_that_are_kept_give_the_same_draws_again(found):
+    """An acceptance rate is one of NUTS; see `Settings.of_nuts`."""
+    kept = found.settings
+    assert (kept.tune, kept.target_accept, kept.of_nuts) == (100, None, False)
+    assert sampled(settings=kept).posterior.equals(found.posterior)
+    assert found.method == "HMC by quarter turns"
 
 
 def test_the_number_of_steps_follows_the_acceptance_rate():

@@ -1,0 +1,25 @@
+"""What the user sets of NUTS is obeyed where proposals would have been made."""
+
+import numpy as np
+import pandas as pd
+
+import mixedbayes as mb
+
+
+def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts():
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(110), 4)
+    eta = 0.4 + 0.8 * rng.standard_normal(110)[g]
+    data = pd.DataFrame({"y": rng.binomial(1, 1 / (1 + np.exp(-eta))), "g": g})
+    given = {"family": "bernoulli", "seed": 1, "draws": 40, "tune": 40, "progress": False}
+    for asked, method in (
+        ({}, "proposals from a polynomial"),
+        ({"target_accept": 0.95}, "NUTS"),
+        ({"max_treedepth": 3}, "NUTS"),
+    ):
+        fit = mb.fit("y ~ 1 + (1 | g)", data, **given, **asked)
+        assert str(fit.formulation) == "Quadrature()"
+        assert fit.idata.posterior.attrs["inference_method"] == method
+        said = fit.methods()
+        assert ("proposals from a polynomial" in said) == (method != "NUTS")
+        assert ("tree depth" in said) == (method == "NUTS")
