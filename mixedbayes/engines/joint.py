@@ -1,7 +1,7 @@
 """Draws from the compiled joint density, in the units of Laplace's approximation.
 
-By NUTS; with many coordinates by chains of quarter turns, which `sample.turning` refuses where they
-would take many steps, and which are not tried where the user sets what NUTS alone has.
+By NUTS; with many coordinates, where it is nearly normal in them, by chains of quarter turns. These
+are refused where they would take many steps, and not tried where the user sets what NUTS alone has.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ _BOUNDARY = (
 )
 _STEPS = {"leapfrog": 10, "turns": 3, "quarter_turn": 1}  # of a trajectory, about
 _LONG = 60.0  # seconds of sampling that are announced where there is something faster
-MANY = 250  # coordinates from which a trajectory's length is not left to NUTS
 _LEAST = 1e-6  # distance from the mode of a starting point that gives up
 
 
@@ -112,7 +111,12 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
     """
     from mixedbayes.joint.density import JointDensity
     from mixedbayes.joint.laplace import approximate
-    from mixedbayes.sample.defaults import JOINT, choose_trajectory, measured_non_normality
+    from mixedbayes.sample.defaults import (
+        JOINT,
+        choose_trajectory,
+        measured_non_normality,
+        quarter_turns_serve,
+    )
     from mixedbayes.sample.density import THETA, sample_density
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.nutpie import CDensity
@@ -130,13 +134,13 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
             z = z / 2  # towards the mode: means that cannot be are behind a boundary
         return z
 
-    trajectory = choose_trajectory(
-        measured_non_normality(white.logp_grad, white.ndim), JOINT, settings.target_accept
-    )
+    non_normality = measured_non_normality(white.logp_grad, white.ndim)
+    trajectory = choose_trajectory(non_normality, JOINT, settings.target_accept)
+    fewest = min((g.n_levels for g in plain.layout.groups), default=math.inf)
     if spec.family.slowness:
         say_how_slow(spec.family.slowness, white, settings, trajectory)
     result = None
-    if trajectory == "turns" and white.ndim >= MANY and not settings.of_nuts:
+    if quarter_turns_serve(non_normality, white.ndim, fewest) and not settings.of_nuts:
         result = sample_turning(white, settings, start, white.watch)
     if result is None:
         result = sample_density(
@@ -145,7 +149,7 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
             ndim=white.ndim,
             initial_point=start,
             trajectory=trajectory,
-            fewest=min((g.n_levels for g in plain.layout.groups), default=math.inf),
+            fewest=fewest,
         )
     z = result.posterior[THETA].to_numpy()
     values = plain.layout.named(near.to_theta(z.reshape(-1, white.ndim)), near.coordinates)

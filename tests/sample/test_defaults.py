@@ -9,6 +9,7 @@ from mixedbayes.sample.defaults import (
     choose_trajectory,
     density_tuning,
     measured_non_normality,
+    quarter_turns_serve,
 )
 
 
@@ -63,3 +64,17 @@ def test_tuning_follows_the_trajectory_and_the_size(trajectory, ndim, fewest, ex
 )
 def test_turns_are_shorter_where_a_factor_has_few_levels(trajectory, accept):
     assert density_tuning(trajectory, 16, 9).target_accept == accept
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((0.7, 348, 24), True),  # verbagg
+        ((0.7, 249, 24), False),
+        ((1.0, 591, 63), False),
+        ((float("inf"), 591, 63), False),
+        ((0.8, 310, 6), False),
+    ],
+)
+def test_quarter_turns_without_trees_are_for_many_nearly_normal_coordinates(given, expected):
+    assert quarter_turns_serve(*given) == expected

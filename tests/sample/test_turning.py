@@ -9,7 +9,7 @@ import pytest
 from mixedbayes import jit
 from mixedbayes.errors import SamplingError
 from mixedbayes.sample import turning
-from mixedbayes.sample.health import health
+from mixedbayes.sample.health import health, tail_size
 from mixedbayes.sample.nutpie import nothing_happened
 from mixedbayes.sample.settings import Settings
 from mixedbayes.theta.transitions import VALUE_SIGNATURE
@@ -72,6 +72,23 @@ class Broad(Bent):
 
     compiled: ClassVar[Any] = broad
     sd: ClassVar[float] = 10.0
+
+
+@jit.njit(VALUE_SIGNATURE)
+def wide(z, gradient, record):
+    total, sd = 0.0, record.view(np.float64)[0]
+    for i in range(z.size):
+        gradient[i] = -z[i] / (sd * sd if i == 0 else 1.0)
+        total += 0.5 * z[i] * gradient[i]
+    return total
+
+
+@dataclass(frozen=True)
+class Wide(Bent):
+    """Independent normals, the first of an sd of its own."""
+
+    compiled: ClassVar[Any] = wide
+    record: Any = None
 
 
 @jit.njit(VALUE_SIGNATURE)
@@ -163,6 +180,14 @@ def run_of(monkeypatch):
     return lambda: seen[0].done
 
 
+@pytest.mark.parametrize("sd", [1.3, 1.7])
+def test_the_tails_of_a_wide_coordinate_are_reached(sd):
+    found = sampled(Wide(record=np.array([sd]).view(np.int64)), replace(SETTINGS, draws=1000))
+    x = found.posterior["theta"].transpose("theta_dim", "chain", "draw").to_numpy()
+    assert tail_size(x).min() > 600
+    assert x[0].std() == pytest.approx(sd, rel=0.15)
+
+
 def test_a_gradient_that_is_not_finite_is_a_divergence():
     """As where a row's density has a value at the edge of its range, and no slope."""
     found = sampled(Cliff(), replace(SETTINGS, draws=2000))
@@ -189,7 +214,7 @@ def test_the_number_of_steps_follows_the_acceptance_rate():
     assert steps.now == 5
     for _ in range(3):
         steps.saw(0.999)
-    assert steps.now == 1
+    assert steps.now == 3  # fewer do not come back from the tails
 
 
 def test_what_happens_inside_the_density_is_raised():
