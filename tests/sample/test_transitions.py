@@ -138,6 +138,8 @@ def test_ctrl_c_keeps_the_draws_so_far(monkeypatch):
     def wait(futures, timeout):
         looks.append(timeout)
         if len(looks) == 1:
+            return real(futures, None)  # the tuning
+        if len(looks) == 2:
             while any(n < 60 for n in run.done):
                 pass
             raise KeyboardInterrupt
