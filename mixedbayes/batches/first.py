@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mixedbayes.batches.columns import Levels, Scan, complete, numbers
-from mixedbayes.batches.evaluate import Evaluation
+from mixedbayes.batches.evaluate import Evaluation, columns_of
 from mixedbayes.batches.reading import Reading
+from mixedbayes.design.used import names_in
 from mixedbayes.errors import DataError
 
 
@@ -25,7 +26,8 @@ class Seen:
     levels
         Of the columns that say a row's cell, and of numbers that may have two values.
     scans
-        Of numbers, and of what functions learn from, by its text; in rows that lack nothing.
+        Of numbers, of expressions of them, and of what functions learn from, by the call's text; in
+        rows that lack nothing.
     """
 
     total: int = 0
@@ -76,6 +78,13 @@ class FirstPass:
         columns = {name: numbers(batch.column(name), kept) for name in read.numbers}
         for name, values in columns.items():
             seen.scans.setdefault(name, Scan()).add(values)
+        if looked_at := read.looked_at:
+            names = {name for node in looked_at.values() for name in names_in(node)}
+            rows = Evaluation(read, {}, {}).rows(batch, kept, names & set(read.numbers))
+            for text, node in looked_at.items():
+                own, _ = columns_of(rows.value(node), rows.table.n)
+                if own.shape[1] == 1:
+                    seen.scans.setdefault(text, Scan()).add(own[:, 0])
         if read.learned:
             rows = Evaluation(read, {}, {}).rows(batch, kept, read.inside)
             for text, call in read.learned.items():

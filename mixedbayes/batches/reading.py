@@ -15,10 +15,11 @@ from mixedbayes.design.used import category_columns, names_in, used_columns, wal
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.formula import Formula, parse_expression, parse_terms
 from mixedbayes.formula import smooths as written
-from mixedbayes.formula.nodes import Call, Literal, Name, Node, unparse
+from mixedbayes.formula.nodes import Call, Literal, Name, Node, Operation, Paren, unparse
 from mixedbayes.sources.libraries import arrow
 from mixedbayes.terms.bars import BARS
 
+_COMPARED = ("<", "<=", ">", ">=", "==", "!=")
 LEARNED = ("center", "scale")  # stateful functions whose state is a mean and an sd
 
 
@@ -72,6 +73,24 @@ class Reading:
         """Columns that are read for what functions learn."""
         found = (names_in(call.arguments[0]) for call in self.learned.values())
         return tuple(dict.fromkeys(name for own in found for name in own))
+
+    @property
+    def looked_at(self) -> dict[str, Node]:
+        """Expressions whose values the first pass can look at: of numbers, without a state."""
+        out = {}
+        for text, node in self.expressions.items():
+            called = {call.function for call in _within([node])}
+            state = any(isinstance(self.functions.get(name), Stateful) for name in called)
+            if not state and called.isdisjoint(self.own) and self.numbers:
+                names = set(names_in(node)) & set(self.columns)
+                if names <= set(self.numbers) and text != self.response:
+                    out[text] = node
+        return out
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Expressions that are comparisons, 0 or 1 in each row."""
+        return tuple(t for t, e in self.expressions.items() if _is_comparison(e))
 
     @property
     def plain(self) -> bool:
@@ -253,6 +272,12 @@ def _calls(formula: Formula) -> Iterator[Call]:
 
 def _within(nodes: Iterable[Node]) -> Iterator[Call]:
     return (inner for node in nodes for inner in walk(node) if isinstance(inner, Call))
+
+
+def _is_comparison(node: Node) -> bool:
+    while isinstance(node, Paren) or (isinstance(node, Call) and node.function == "I"):
+        node = node.inner if isinstance(node, Paren) else node.arguments[0]
+    return isinstance(node, Operation) and node.operator in _COMPARED
 
 
 def _is_number(kind: Any) -> bool:

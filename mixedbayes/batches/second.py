@@ -83,6 +83,8 @@ class SecondPass:
         Of numbers what is subtracted before they are added up: their means.
     states
         What functions learned of all rows.
+    two
+        Expressions of numbers that have two values, which say a row's cell, too.
     most
         How many cells there may be.
     """
@@ -92,6 +94,7 @@ class SecondPass:
     series: Mapping[str, pd.Series]
     pivots: Mapping[str, float]
     states: Mapping[str, State]
+    two: Mapping[str, Floats]
     most: int
 
     @classmethod
@@ -113,12 +116,16 @@ class SecondPass:
             states[text] = {"mean": scan.mean(seen.used)}
             if call.function == "scale":
                 states[text]["sd"] = scan.sd(seen.used)
+        scans = {text: seen.scans[text] for text in own.looked_at if text in seen.scans}
+        two = {text: np.array([0.0, 1.0]) for text in own.compared}
+        two |= {t: np.array([s.low, s.high]) for t, s in scans.items() if s.few and s.finite}
         return cls(
             own,
             {name: levels[name].values() for name in own.levels},
             {name: levels[name].series() for name in own.levels},
             {name: seen.scans[name].mean(seen.used) for name in own.numbers},
             states,
+            two,
             most,
         )
 
@@ -135,9 +142,9 @@ class SecondPass:
         Raises DataError where there are more combinations of levels than numbers.
         """
         out, stride = {}, 1
-        for name in reversed(self.read.levels):
+        for name in reversed((*self.read.levels, *self.two)):
             out[name] = stride
-            stride *= max(len(self.levels[name]), 1)
+            stride *= self._size(name)
         if stride >= 2**62:
             raise DataError(
                 f"{', '.join(self.read.levels)} have {stride:.1e} combinations of levels, more "
@@ -148,23 +155,30 @@ class SecondPass:
 
     @property
     def combinations(self) -> int:
-        first = self.read.levels[:1]
-        return self.strides[first[0]] * len(self.levels[first[0]]) if first else 1
+        first = (*self.read.levels, *self.two)[:1]
+        return self.strides[first[0]] * self._size(first[0]) if first else 1
+
+    def _size(self, name: str) -> int:
+        return len(self.two[name]) if name in self.two else max(len(self.levels[name]), 1)
 
     def codes(self, keys: Ints) -> dict[str, Ints]:
         """(C,) the codes of each column's levels in these cells."""
         return {
-            name: keys // stride % max(len(self.levels[name]), 1)
+            name: keys // stride % self._size(name)
             for name, stride in self.strides.items()
+            if name not in self.two
         }
 
-    def _wide(self, batch: Any, kept: Mask | None) -> Ints:
+    def _wide(self, batch: Any, kept: Mask | None, computed: Mapping[str, Floats]) -> Ints:
         n = batch.num_rows if kept is None else int(kept.sum())
-        if not self.read.levels:
+        if not self.strides:
             return np.zeros(n, np.int64)
         out: Ints | None = None
         for name, stride in self.strides.items():
-            codes = self._coders[name].codes(batch.column(name), kept)
+            if name in self.two:
+                codes = (computed[name] != self.two[name][0]).astype(np.int64)
+            else:
+                codes = self._coders[name].codes(batch.column(name), kept)
             codes = codes if stride == 1 else codes * stride
             out = codes if out is None else out + codes
         assert out is not None
@@ -293,8 +307,8 @@ class Adding:
         kept, _ = complete(batch, read.columns)
         if kept is not None and not kept.any():
             return
-        wide = self.of._wide(batch, kept)
         columns, names, weights = self.of.columns(batch, kept)
+        wide = self.of._wide(batch, kept, dict(zip(names, columns, strict=True)))
         if self.width is None:
             self._start(names, weights is not None)
             self._fields = self.of.fields(batch)

@@ -27,6 +27,8 @@ FORMULAS = [
     "y ~ mo(k) + x + (1 | a)",
     "y ~ x + t",
     "y ~ x",
+    "y ~ I(x > 50) * z + I(x * (arm == 'low') > 50) + (I(x > 50) | a)",
+    "y ~ I(scale(x) > 0) + I(3.7 * (z > 1) + 0.1) + (1 | a)",
 ]
 
 
