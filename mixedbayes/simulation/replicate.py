@@ -39,7 +39,7 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
     parameters that were drawn. Responses are not censored, and a column that says how the data's
     are says so; truncated ones are between their bounds.
     Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row;
-    so are several responses, `mv(a, b)`, where the data have them.
+    so are several responses, `mv(a, b)`, where the data have them, unless some are such counts.
 
     Raises
     ------
@@ -47,6 +47,8 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
         If a prior is improper.
     DataError
         If the response is an expression.
+    ModelError
+        If one of several responses is counts in several columns.
 
     Examples
     --------
@@ -84,15 +86,15 @@ def simulate_from_posterior(
     of the posterior draw. Responses are not censored, and a column that says how the data's are
     says so; truncated ones are between their bounds.
     Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row;
-    so are several responses, `mv(a, b)`, where the data have them.
+    so are several responses, `mv(a, b)`, where the data have them, unless some are such counts.
 
     Raises
     ------
     DataError
         If the response is an expression.
     ModelError
-        If `groups` is neither, or only summaries of the group effects were kept and they are
-        needed.
+        If `groups` is neither; if only summaries of the group effects were kept and they are
+        needed; if one of several responses is counts in several columns.
 
     Examples
     --------
@@ -109,7 +111,15 @@ def simulate_from_posterior(
 
 
 def _check(design: Design, family: Family) -> None:
-    if not family.columns and design.several is None:
+    if design.several is not None:
+        for k, name in enumerate(design.several.names):
+            if family.of_response(k).columns:
+                raise ModelError(
+                    f"simulate() has one number of each response in a row, and {name} is counts in "
+                    f"several columns: ask for it by itself, fit.response({name!r}).simulate(...), "
+                    "or make a model without it"
+                )
+    elif not family.columns:
         response_column(design.formula, "simulate()")
 
 

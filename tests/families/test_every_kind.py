@@ -130,6 +130,18 @@ def test_new_responses_have_the_codes_of_each_family():
         predict(post, frame().iloc[[0, 5]].assign(tried=3), kind="response")
 
 
+def test_counts_in_columns_beside_others_are_simulated_by_themselves():
+    formula, d = "mv(weight, cbind(a, b, c), rescor=False) ~ age", frame(missing=False)
+    own = {name: families()[name] for name in ("weight", "cbind(a,b,c)")}
+    post = hand_made([formula], d, own, 40, np.random.default_rng(3), given={})
+    with pytest.raises(
+        MixedBayesError, match=r"counts in several columns: .*fit\.response\('cbind"
+    ):
+        simulate_from_posterior(post, seed=1)
+    made = simulate_from_posterior(each(post)["cbind(a, b, c)"], seed=1)
+    assert (made[["a", "b", "c"]].sum(axis=1) == d[["a", "b", "c"]].sum(axis=1)).all()
+
+
 def test_default_priors_of_thresholds_do_not_depend_on_where_a_covariate_is_zero():
     d = frame()
     spans = []
