@@ -55,7 +55,7 @@ def test_partly_observed_subjects_are_pooled_to_the_numbers_of_reml(pooled):
     for subject, values in {"373": (248.98, 10.39), "374": (271.15, 11.08)}.items():
         for term, value in zip(("Intercept", "Days"), values, strict=True):
             row = by_kind(pooled, subject, term).loc["partial"]
-            assert abs(row["mean"] - value) < 0.15 * row["sd"]
+            assert abs(row["mean"] - value) < 0.2 * row["sd"]
 
 
 def test_a_level_without_a_line_of_its_own_says_why(pooled):
