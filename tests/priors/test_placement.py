@@ -1,5 +1,7 @@
 """Where priors are placed, and the one way back to covariate values of zero."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,14 +33,14 @@ def test_the_level_moves_with_the_columns(predictor, at_means):
 def test_thresholds_move_against_the_predictor(predictor):
     rng, X = np.random.default_rng(3), Centre.of(predictor).columns(predictor.X)
     cuts, beta = rng.normal(size=(4, 2)), rng.normal(size=(4, len(predictor.terms)))
-    at = Cuts.of([predictor])
+    at = Cuts.of(SimpleNamespace(moving=[predictor], several=None), "")
     here = at.thresholds(cuts, beta)
     below = cuts[:, None] - (beta @ predictor.X.T)[..., None]
     moved = here[:, None] - (beta @ X.T)[..., None]
     np.testing.assert_allclose(moved, below)
     np.testing.assert_allclose(at.thresholds_at_zero(here, beta), cuts)
     # each by a predictor of its own beside
-    every = Cuts.of([predictor] * 3)
+    every = Cuts.of(SimpleNamespace(moving=[predictor] * 3, several=None), "")
     own = rng.normal(size=(2, 4, len(predictor.terms)))
     here = every.thresholds(cuts, np.concatenate([beta, *own], axis=1))
     total = beta + own  # (2, 4, p)
