@@ -26,7 +26,7 @@ def known():
 
 
 def fitted(known, formula, **how):
-    return mb.fit(formula, frame(), known=known, chains=1, draws=60, seed=1, progress=False, **how)
+    return mb.fit(formula, frame(), known=known, chains=1, draws=400, seed=1, progress=False, **how)
 
 
 def covariance(known, rows, columns):
