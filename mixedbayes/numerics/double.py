@@ -171,6 +171,7 @@ def normal(hi: Any, lo: Any) -> Double:
     return total, (hi - total) + lo
 
 
+@np.errstate(invalid="ignore", over="ignore")  # infinite columns are refused with their rows
 def add(a: Double, b: Double) -> Double:
     total, rest = _two_sum(a[0], b[0])
     return normal(total, rest + (a[1] + b[1]))
