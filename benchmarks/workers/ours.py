@@ -20,6 +20,7 @@ import mixedbayes.marginal.mode as mode_of  # noqa: E402
 import mixedbayes.marginal.setup as setup_of  # noqa: E402
 import mixedbayes.results.summary  # noqa: E402
 import mixedbayes.sample.density as nuts_of  # noqa: E402
+import mixedbayes.sample.transitions as proposals_of  # noqa: E402
 from mixedbayes.marginal.density import MarginalDensity  # noqa: E402
 from mixedbayes.marginal.mode import Mode  # noqa: E402
 from mixedbayes.marginal.setup import Setup  # noqa: E402
@@ -43,7 +44,8 @@ class Stages:
         self.returned: dict[str, Any] = {}
         for stage, owner, name in (
             ("setup", setup_of, "set_up"),
-            ("nuts", nuts_of, "sample_density"),
+            ("chains", proposals_of, "sample_transitions"),
+            ("chains", nuts_of, "sample_density"),
             ("effects", Setup, "parameters"),
             ("effects", Setup, "summaries"),
         ):
@@ -104,10 +106,10 @@ def _fit(case: Case, data: Any, stages: Stages, seed: int) -> dict[str, Any]:
     end = time.perf_counter()
     str(fit.summary())
     seconds = {"model": built - begin, **stages.seconds, "total": end - begin}
-    result = stages.returned["nuts"]
-    nuts = seconds.pop("nuts")
+    result = stages.returned["chains"]
+    chains = seconds.pop("chains")
     seconds |= {"tune": result.timings.tune, "sample": result.timings.sample}
-    seconds["start"] = nuts - result.timings.tune - result.timings.sample
+    seconds["start"] = chains - result.timings.tune - result.timings.sample
     seconds["other"] = seconds["total"] - sum(v for k, v in seconds.items() if k != "total")
     seconds["summary"] = time.perf_counter() - end
     peak, posterior = peak_mb(), fit.idata["posterior"].to_dataset()
