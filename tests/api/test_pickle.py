@@ -3,6 +3,7 @@
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from operator import methodcaller
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,6 @@ FORMULAS = {
 
 def twice(x):
     return 2 * x
-
-
-def predicted(fit, rows):
-    return fit.predict(rows)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +76,7 @@ def test_what_a_fit_gives_comes_back(fit, data):
 def test_another_process_predicts_the_same(data):
     fit = mb.fit("y ~ x + (1 | g)", data, **SHORT)
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        there = pool.submit(predicted, fit, data.head()).result()
+        there = pool.submit(methodcaller("predict", data.head()), fit).result()
     pd.testing.assert_frame_equal(there, fit.predict(data.head()))
 
 
