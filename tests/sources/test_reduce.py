@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from group_sums import combine, partial
 
 import mixedbayes as mb
 from mixedbayes import sources
@@ -21,20 +22,6 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.sources.reduce import reduce, summed, together, tree
 
 COLUMNS = ["y", "g"]
-
-
-def partial(batches):
-    """Sums by group."""
-    found = np.zeros((2, 4))
-    for batch in batches:
-        g, y = batch.column("g").to_numpy(), batch.column("y").to_numpy()
-        found[0] += np.bincount(g, minlength=4)
-        found[1] += np.bincount(g, y, minlength=4)
-    return found
-
-
-def combine(a, b):
-    return a + b
 
 
 @pytest.fixture
