@@ -16,6 +16,7 @@ from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.fronts import normal_odds
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.elementary import exp, log1p_share
@@ -69,12 +70,6 @@ def _logit_odds(t):
 
 
 @compiled
-def _probit_odds(t):
-    (below, d_below), (above, d_above) = log_ndtr(t), log_ndtr(-t)
-    return below - above, d_below + d_above
-
-
-@compiled
 def _cloglog_odds(t):
     hazard = math.exp(min(t, 650.0))
     if hazard < 1e-300:
@@ -99,7 +94,7 @@ def _tails_of(odds: Any) -> Any:
 
 _TAILS = {
     Logit: _tails_of(_logit_odds),
-    Probit: _tails_of(_probit_odds),
+    Probit: _tails_of(normal_odds),
     Cloglog: _tails_of(_cloglog_odds),
 }
 

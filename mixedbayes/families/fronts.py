@@ -70,7 +70,7 @@ def _twice_arctan(eta):
 
 
 @compiled
-def _normal_odds(eta):
+def normal_odds(eta):
     """Log odds of Phi(eta)."""
     below, hazard = log_ndtr(eta)
     above, back = log_ndtr(-eta)
@@ -102,7 +102,7 @@ _FRONTS: dict[tuple[type[Link], type[Link]], Front] = {  # by link and the row d
     (TanHalf, Identity): Front(_twice_arctan),
     (Identity, Log): Front(_log, positive=True),
     (Inverse, Log): Front(_minus_log, positive=True),
-    (Probit, Logit): Front(_normal_odds),
+    (Probit, Logit): Front(normal_odds),
     (Cloglog, Logit): Front(_gumbel_odds),
 }
 
@@ -155,4 +155,4 @@ def _share(code, eta):
 
 @jit.inner
 def _other_odds(code, eta):
-    return _normal_odds(eta) if code == 5 else _gumbel_odds(eta)
+    return normal_odds(eta) if code == 5 else _gumbel_odds(eta)

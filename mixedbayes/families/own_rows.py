@@ -14,8 +14,7 @@ from mixedbayes import jit
 from mixedbayes.design.types import Floats
 from mixedbayes.families.links import Cloglog, Identity, Link, Log, Logit, Probit
 from mixedbayes.families.own_failures import Watched, raised
-from mixedbayes.families.rows import RowDensity, compiled
-from mixedbayes.jit import to_fixed_tuple
+from mixedbayes.families.rows import RowDensity, compiled, entry_of, tuple_of
 from mixedbayes.numerics.dual import dual, value_and_slope
 
 _REAL = types.float64
@@ -127,28 +126,6 @@ def _and_scaled(fewer: Any, j: int) -> Any:
     return scaled
 
 
-def _as_tuple(m: int) -> Any:
-    @compiled
-    def none(row):
-        return ()
-
-    @compiled
-    def some(row):
-        return to_fixed_tuple(row, m)  # type: ignore[call-arg]
-
-    return some if m else none
-
-
-@compiled
-def _entry(x, k):
-    return x[k]
-
-
-@compiled
-def _no_entry(x, k):
-    return 0.0
-
-
 @compiled
 def _as_it_is(x):
     return x
@@ -160,7 +137,7 @@ def _as_it_is(x):
 def _noting(slot: Floats) -> Any:
     """Writes y, mu and the parameters after a 1 into a slot (3 + m,), unless it is taken."""
     address, size, m = slot.ctypes.data, slot.size, slot.size - 3
-    entry = _entry if m else _no_entry
+    entry = entry_of(m)
 
     @njit(error_model="numpy", nogil=True)
     def note(y, mu, parameters):
@@ -255,7 +232,7 @@ class Compiled(Watched):
 
     @cached_property
     def _values(self) -> Any:
-        as_tuple, call = _as_tuple(self.m), self._guard(self.function, _as_it_is, math.nan)
+        as_tuple, call = tuple_of(self.m), self._guard(self.function, _as_it_is, math.nan)
 
         def values(y, mu, parameters, out):
             for i in range(y.size):
@@ -267,8 +244,8 @@ class Compiled(Watched):
 
     @cached_property
     def _all(self) -> Any:
-        evaluate, m, as_tuple = self.evaluate, self.m, _as_tuple(self.m)
-        entry = _entry if m else _no_entry
+        evaluate, m, as_tuple = self.evaluate, self.m, tuple_of(self.m)
+        entry = entry_of(m)
 
         def both(y, mu, parameters, out):
             for i in range(y.size):

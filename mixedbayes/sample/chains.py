@@ -9,12 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from threading import Event
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 
-from mixedbayes import names
-from mixedbayes.design.types import Floats
+from mixedbayes import jit, names
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.progress import Draws
 from mixedbayes.sample.density import THETA
 from mixedbayes.sample.labels import statistics
@@ -25,8 +26,11 @@ from mixedbayes.sample.result import (
     largest_rectangle,
 )
 from mixedbayes.sample.settings import Settings
+from mixedbayes.theta.transitions import VALUE_SIGNATURE
 
 LIBRARY = "mixedbayes"
+CHUNK = 10  # draws between looks at `stop`
+TRIES = 100  # starting points
 _POLL_SECONDS = 0.1
 _DIVERGED = 1000.0  # error of the energy, as other samplers have it
 
@@ -41,10 +45,23 @@ class Chain:
     seconds: tuple[float, float]  # of tuning and draws
 
 
+class Whitened(Protocol):
+    """A density in the units of its mode's curvature that a compiled function evaluates."""
+
+    @property
+    def compiled(self) -> Any: ...
+    @property
+    def record(self) -> Ints: ...
+    @property
+    def ndim(self) -> int: ...
+
+
 class Chains(ABC):
     """Chains by the settings, nothing left open; each looks at `stop` from time to time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, density: Whitened, settings: Settings) -> None:
+        self.address = jit.address(type(density).compiled, VALUE_SIGNATURE)
+        self.record = density.record
         self.settings, self.stop = settings, Event()
         self.done = [0] * settings.chains  # draws, those of tuning included
         self.refused = False  # after the tuning: no chain is used

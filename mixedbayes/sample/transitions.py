@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from mixedbayes import jit
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.sample.chains import Chain, Chains, put_together
+from mixedbayes.sample.chains import CHUNK, TRIES, Chain, Chains, Whitened, put_together
 from mixedbayes.sample.result import PROPOSALS, SamplingResult
 from mixedbayes.sample.settings import Settings
-from mixedbayes.theta.transitions import VALUE_SIGNATURE, accepted_turns, chain
+from mixedbayes.theta.transitions import accepted_turns, chain
 
 TUNE = 50  # draws: a chain forgets its start in a few
 # Mean acceptance rate of the tuning, of one chain half of it; below it a surrogate is too far from
@@ -23,8 +22,6 @@ _TURNS = 5  # of a proposal
 _STEPS = (3, 6, 12)  # of a quarter turn
 _ACCEPTED = 0.8  # share of turns for which steps are short enough
 _PILOT = 200  # turns that are tried for it
-_CHUNK = 10  # draws between looks at Ctrl-C
-_TRIES = 100  # starting points
 
 
 class Near(Protocol):
@@ -38,19 +35,13 @@ class Near(Protocol):
     def radius(self) -> float: ...
 
 
-class Whitened(Protocol):
-    """A density in the units of its mode's curvature that a compiled function evaluates."""
+class Valued(Whitened, Protocol):
+    """One whose value can be had without its gradient."""
 
-    @property
-    def compiled(self) -> Any: ...
-    @property
-    def record(self) -> Ints: ...
-    @property
-    def ndim(self) -> int: ...
     def logp(self, theta: Floats, /) -> float: ...
 
 
-def sample_transitions(white: Whitened, near: Near, settings: Settings) -> SamplingResult | None:
+def sample_transitions(white: Valued, near: Near, settings: Settings) -> SamplingResult | None:
     """Draws of `theta` (chain, draw, theta_dim); None where proposals are rarely accepted.
 
     Ctrl-C keeps the draws so far. Raises SamplingError if it comes before the first.
@@ -86,11 +77,9 @@ def _steps(near: Near, d: int) -> int | None:
 
 
 class _Run(Chains):
-    def __init__(self, white: Whitened, near: Near, settings: Settings, steps: int) -> None:
-        super().__init__(settings)
+    def __init__(self, white: Valued, near: Near, settings: Settings, steps: int) -> None:
+        super().__init__(white, settings)
         self.white, self.near, self.steps = white, near, steps
-        self.address = jit.address(type(white).compiled, VALUE_SIGNATURE)
-        self.record = white.record
 
     def refuses(self, tuned: Sequence[float]) -> bool:
         return bool(np.mean(tuned) < LEAST or min(tuned) < LEAST / 2)
@@ -104,7 +93,7 @@ class _Run(Chains):
         terms, at = np.ascontiguousarray(near.terms, np.int64).ravel(), 0
         tuned, tuning = 0.0, 0.0
         while at < total and not self.stop.is_set():
-            end = min(at + _CHUNK, tune if at < tune else total)
+            end = min(at + CHUNK, tune if at < tune else total)
             n = end - at
             chain(
                 self.address, self.record, terms, near.coefficients, near.radius, self.steps,
@@ -120,7 +109,7 @@ class _Run(Chains):
 
     def _start(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """A draw from N(0, I) where the density is finite, and its logarithm there."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             z = rng.standard_normal(self.white.ndim)
             value = self.white.logp(z)
             if np.isfinite(value):

@@ -12,17 +12,15 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from scipy import special
 
-from mixedbayes import jit
-from mixedbayes.design.types import Floats, Ints
-from mixedbayes.sample.chains import Chain, Chains, put_together
+from mixedbayes.design.types import Floats
+from mixedbayes.sample.chains import CHUNK, TRIES, Chain, Chains, Whitened, put_together
 from mixedbayes.sample.result import QUARTER_TURNS, SamplingResult, not_finite
 from mixedbayes.sample.settings import Settings
-from mixedbayes.theta.transitions import VALUE_SIGNATURE
 from mixedbayes.theta.turning import turn_chain
 
 TUNE = 100  # draws
@@ -33,28 +31,20 @@ _LEAST = 0.6  # accepted at the end of the tuning
 # stay: of an sd of 1.6 one step has ess_tail 180 of 4,000 draws, two 1,290, three 1,620.
 _LEAST_STEPS = 3
 _JITTER = 0.2  # of the angle, so that no coordinate comes round to where it was
-_CHUNK = 10  # draws between looks at Ctrl-C, and at the acceptance rate
 _RECENT = 3  # chunks that say how many steps are needed
 _WIDE = 2.0  # sd of a coordinate, of the tuning's second half: an ESS of a tenth of the draws
-_TRIES = 100  # starting points
 
 InitialPoint = Callable[[np.random.Generator], Floats]
 
 
-class Density(Protocol):
-    """A density in the units of its mode's curvature that a compiled function evaluates."""
+class Differentiable(Whitened, Protocol):
+    """One with its gradient."""
 
-    @property
-    def compiled(self) -> Any: ...
-    @property
-    def record(self) -> Ints: ...
-    @property
-    def ndim(self) -> int: ...
     def logp_grad(self, theta: Floats, /) -> tuple[float, Floats]: ...
 
 
 def sample_turning(
-    density: Density,
+    density: Differentiable,
     settings: Settings,
     initial_point: InitialPoint,
     failure: Callable[[], BaseException | None],
@@ -101,15 +91,13 @@ class _Steps:
 class _Run(Chains):
     def __init__(
         self,
-        density: Density,
+        density: Differentiable,
         settings: Settings,
         initial_point: InitialPoint,
         failure: Callable[[], BaseException | None],
     ) -> None:
-        super().__init__(settings)
+        super().__init__(density, settings)
         self.density, self.initial_point, self.failure = density, initial_point, failure
-        self.address = jit.address(type(density).compiled, VALUE_SIGNATURE)
-        self.record = density.record
 
     def one(self, c: int) -> Iterator[Chain]:
         d, tune = self.density.ndim, self.settings.tune or 0
@@ -119,10 +107,10 @@ class _Run(Chains):
         steps, recent = _Steps(wanted), list[float]()
         seen, squares, many = np.zeros(d), np.zeros(d), 0  # of the tuning's second half
         draws, stats = np.empty((self.settings.draws, d)), np.empty((self.settings.draws, 4))
-        chunk, of_chunk = np.empty((_CHUNK, d)), np.empty((_CHUNK, 4))
+        chunk, of_chunk = np.empty((CHUNK, d)), np.empty((CHUNK, 4))
         times, tuning, at = time.perf_counter(), 0.0, -tune
         while at < len(draws) and not self.stop.is_set():
-            n = min(_CHUNK, -at if at < 0 else len(draws) - at)
+            n = min(CHUNK, -at if at < 0 else len(draws) - at)
             angles = 0.5 * np.pi * rng.uniform(1 - _JITTER, 1 + _JITTER, n)
             turn_chain(
                 self.address, self.record, steps.now, z, value, gradient,
@@ -158,9 +146,9 @@ class _Run(Chains):
 
     def _start(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """A point where the density is finite, its logarithm there (1,) and the gradient."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             z = np.array(self.initial_point(rng), float)
             value, gradient = self.density.logp_grad(z)
             if np.isfinite(value):
                 return z, np.array([value]), np.array(gradient, float)
-        raise not_finite(f"The log density is not finite at {_TRIES} starting points.")
+        raise not_finite(f"The log density is not finite at {TRIES} starting points.")

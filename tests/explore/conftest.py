@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from fitted_once import fitted_once
 
 import mixedbayes as mb
 from mixedbayes.explore.page import SCRIPTS
@@ -66,17 +67,7 @@ MODELS = {
 @pytest.fixture(scope="session")
 def fitted():
     """A fit by the name of its model, made when first asked for."""
-    made = {}
-
-    def get(name):
-        if name not in made:
-            formula, data, options = MODELS[name]()
-            made[name] = mb.fit(
-                formula, data, draws=50, tune=200, chains=2, seed=1, progress=False, **options
-            )
-        return made[name]
-
-    return get
+    return fitted_once(MODELS, draws=50, tune=200, chains=2)
 
 
 @pytest.fixture(scope="session")

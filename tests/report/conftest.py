@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_once import fitted_once
 from hand_made import hand_made
 
 import mixedbayes as mb
@@ -96,17 +97,7 @@ MODELS = {
 @pytest.fixture(scope="session")
 def fitted():
     """A fit by the name of its model, made when first asked for."""
-    made = {}
-
-    def get(name):
-        if name not in made:
-            formula, data, options = MODELS[name]()
-            made[name] = mb.fit(
-                formula, data, draws=100, chains=2, seed=1, progress=False, **options
-            )
-        return made[name]
-
-    return get
+    return fitted_once(MODELS, draws=100, chains=2)
 
 
 def posterior(family, fit):
