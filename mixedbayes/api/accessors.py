@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mixedbayes.api.method import lazily, method
+from mixedbayes.api.method import lazily, method, table_or_draws
 from mixedbayes.results.posterior import Posterior
 
 with lazily(globals()):
@@ -92,28 +92,28 @@ class Accessors:
 
     summary = method(summary, several="all", rows=False)
     describe = method(quantities, several="all", rows=False)
-    fixef = method(fixef, several="all", rows=False)
+    fixef = table_or_draws(fixef, several="all", rows=False)
     vcov = method(vcov, several="all", rows=False)
-    ranef = method(ranef, several="all", rows=False)
-    coef = method(coef, several="all", rows=False)
-    varcorr = method(varcorr, several="all", rows=False)
-    parameters = method(parameters, several="each", rows=False)
-    icc = method(icc, before=warn_of_infinite, several="each", rows=False)
-    r2 = method(r2, before=warn_of_infinite, several="each", rows=False)
-    shrinkage = method(shrinkage, several="each", rows=False)
+    ranef = table_or_draws(ranef, several="all", rows=False)
+    coef = table_or_draws(coef, several="all", rows=False)
+    varcorr = table_or_draws(varcorr, several="all", rows=False)
+    parameters = table_or_draws(parameters, several="each", rows=False)
+    icc = table_or_draws(icc, before=warn_of_infinite, several="each", rows=False)
+    r2 = table_or_draws(r2, before=warn_of_infinite, several="each", rows=False)
+    shrinkage = table_or_draws(shrinkage, several="each", rows=False)
     pooling = method(pooling, several="each", rows=False)
     explained = method(explained, several="each", rows=False)
-    smooths = method(smooths, rows=False)
-    edf = method(edf, rows=False)
-    fitted = method(fitted, several="each")
-    residuals = method(residuals, several="each")
+    smooths = table_or_draws(smooths, rows=False)
+    edf = table_or_draws(edf, rows=False)
+    fitted = table_or_draws(fitted, several="each")
+    residuals = table_or_draws(residuals, several="each")
     draws = method(draws, table=False, several="all", rows=False)
     diagnostics = method(diagnostics, several="all", rows=False)
 
-    hypothesis = method(hypothesis, several="all", whole=True, rows=False)
+    hypothesis = table_or_draws(hypothesis, several="all", whole=True, rows=False)
 
-    predict = method(predict, like="new", several="all", rows="new")
-    missing = method(missing, rows=False)
+    predict = table_or_draws(predict, like="new", several="all", rows="new")
+    missing = table_or_draws(missing, rows=False)
     imputed = method(imputed, table=False, rows=False)
     grid = method(grid, rows=False)
     means = method(means, into=Estimates, rows=False)

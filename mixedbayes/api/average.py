@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedbayes.api.method import lazily, method
+from mixedbayes.api.method import lazily, method, table_or_draws
 from mixedbayes.api.model import Fit
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.mixture import Mixture
@@ -56,7 +56,7 @@ class Average:
     table: pd.DataFrame
     how: str
 
-    predict = method(predict, of="mixture", like="new")
+    predict = table_or_draws(predict, of="mixture", like="new")
     means = method(means, of="mixture", into=Estimates)
     comparisons = method(comparisons, of="mixture", into=Estimates)
     slopes = method(slopes, of="mixture", into=Estimates)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import wraps
 from threading import RLock
 from types import SimpleNamespace
-from typing import Any, Concatenate, Literal
+from typing import Any, Concatenate, Literal, overload
 
 import pandas as pd
 
@@ -70,18 +70,31 @@ class Later:
         return self.load()(*args, **kwargs)
 
 
+@overload
+def method[S, **P, T](
+    stage: Callable[Concatenate[S, P], Any], *, into: type[T], of: str = ..., rows: bool = ...
+) -> Callable[Concatenate[Any, P], T]: ...
+
+
+@overload
 def method[S, **P, R](
-    stage: Callable[Concatenate[S, P], R],
+    stage: Callable[Concatenate[S, P], R], *, of: str = ..., table: bool = ...,
+    like: str | None = ..., several: Several = ..., whole: bool = ..., rows: bool | str = ...,
+) -> Callable[Concatenate[Any, P], R]: ...  # fmt: skip
+
+
+def method(
+    stage: Any,
     *,
     of: str = "posterior",
-    before: Callable[[S], None] | None = None,
+    before: Any = None,
     table: bool = True,
     like: str | None = None,
     into: Any = None,
     several: Several = "one",
     whole: bool = False,
     rows: bool | str = True,
-) -> Callable[Concatenate[Any, P], R]:
+) -> Any:
     """A function of a posterior as a method of what has one.
 
     Parameters
@@ -113,7 +126,17 @@ def method[S, **P, R](
     -------
     A function with `self` in the place of that parameter, whose entry its docstring leaves out.
     """
-    return _Method(stage, of, before, table, like, into, several, whole, rows)  # type: ignore[return-value]
+    return _Method(stage, of, before, table, like, into, several, whole, rows)
+
+
+def table_or_draws[F: Callable[..., Any]](stage: F, **how: Any) -> F:
+    """A `method` that returns a table, or draws where these are asked for.
+
+    Type checkers take the overloads of such a function as they are, which is why `Any` is the type
+    of their first parameter: of a method it is what has the posterior.
+    """
+    made: Any = method(stage, **how)
+    return made
 
 
 class _Method:

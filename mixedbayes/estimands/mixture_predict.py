@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,33 @@ _MOST = 2**25  # numbers: draws of rows that are held at a time
 _OF_MEAN = ("mean", "mcse")
 
 
+@overload
+def predict(
+    mix: Any, new: Any = None, *, groups: Groups = "auto", kind: Kind = "response",
+    target: str | None = None, prob: float = 0.95, draws: Literal[False] = False,
+    seed: int | None = None, progress: bool = True, new_levels: NewLevels = "draw",
+    scale: Scale = "model", statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def predict(
+    mix: Any, new: Any = None, *, groups: Groups = "auto", kind: Kind = "response",
+    target: str | None = None, prob: float = 0.95, draws: Literal[True], seed: int | None = None,
+    progress: bool = True, new_levels: NewLevels = "draw", scale: Scale = "model",
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def predict(
+    mix: Any, new: Any = None, *, groups: Groups = "auto", kind: Kind = "response",
+    target: str | None = None, prob: float = 0.95, draws: bool, seed: int | None = None,
+    progress: bool = True, new_levels: NewLevels = "draw", scale: Scale = "model",
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def predict(
     mix: Mixture,
     new: Any = None,
@@ -46,7 +73,7 @@ def predict(
     scale: Scale = "model",
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Predict the rows of new data by the mixture of the models.
 
     p(y | data) = sum_k w_k p(y | data, model k): the draws of each model's predictions in

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
@@ -83,6 +84,24 @@ class Conditioned:
         """Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`."""
         return self.effects.importance
 
+    @overload
+    def ranef(
+        self, prob: float = 0.95, *, group: str | None = None, draws: Literal[False] = False,
+        statistics: Statistics = None, interval: Interval = "eti",
+    ) -> pd.DataFrame: ...  # fmt: skip
+
+    @overload
+    def ranef(
+        self, prob: float = 0.95, *, group: str | None = None, draws: Literal[True],
+        statistics: Statistics = None, interval: Interval = "eti",
+    ) -> xr.Dataset: ...  # fmt: skip
+
+    @overload
+    def ranef(
+        self, prob: float = 0.95, *, group: str | None = None, draws: bool,
+        statistics: Statistics = None, interval: Interval = "eti",
+    ) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
     def ranef(
         self,
         prob: float = 0.95,
@@ -91,7 +110,7 @@ class Conditioned:
         draws: bool = False,
         statistics: Statistics = None,
         interval: Interval = "eti",
-    ) -> Any:
+    ) -> pd.DataFrame | xr.Dataset:
         """Effects of the new levels: deviations from the population.
 
         The columns are those of the fit's `ranef`, `parameter` among them where further parameters
@@ -103,6 +122,24 @@ class Conditioned:
         found = self._effects(how, group, draws, population=False)
         return answer(found, self.post.design.library)
 
+    @overload
+    def coef(
+        self, prob: float = 0.95, *, group: str | None = None, draws: Literal[False] = False,
+        statistics: Statistics = None, interval: Interval = "eti",
+    ) -> pd.DataFrame: ...  # fmt: skip
+
+    @overload
+    def coef(
+        self, prob: float = 0.95, *, group: str | None = None, draws: Literal[True],
+        statistics: Statistics = None, interval: Interval = "eti",
+    ) -> xr.Dataset: ...  # fmt: skip
+
+    @overload
+    def coef(
+        self, prob: float = 0.95, *, group: str | None = None, draws: bool,
+        statistics: Statistics = None, interval: Interval = "eti",
+    ) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
     def coef(
         self,
         prob: float = 0.95,
@@ -111,11 +148,35 @@ class Conditioned:
         draws: bool = False,
         statistics: Statistics = None,
         interval: Interval = "eti",
-    ) -> Any:
+    ) -> pd.DataFrame | xr.Dataset:
         """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
         how = Description.asked(prob, statistics, interval, default=EFFECT)
         found = self._effects(how, group, draws, population=True)
         return answer(found, self.post.design.library)
+
+    @overload
+    def predict(
+        self, new: Any, *, groups: Groups = "auto", kind: Kind = "response",
+        target: str | None = None, prob: float = 0.95, draws: Literal[False] = False,
+        seed: int | None = None, progress: bool = True, new_levels: NewLevels = "draw",
+        scale: Scale = "model", statistics: Statistics = None, interval: Interval = "eti",
+    ) -> pd.DataFrame: ...  # fmt: skip
+
+    @overload
+    def predict(
+        self, new: Any, *, groups: Groups = "auto", kind: Kind = "response",
+        target: str | None = None, prob: float = 0.95, draws: Literal[True],
+        seed: int | None = None, progress: bool = True, new_levels: NewLevels = "draw",
+        scale: Scale = "model", statistics: Statistics = None, interval: Interval = "eti",
+    ) -> xr.DataArray: ...  # fmt: skip
+
+    @overload
+    def predict(
+        self, new: Any, *, groups: Groups = "auto", kind: Kind = "response",
+        target: str | None = None, prob: float = 0.95, draws: bool, seed: int | None = None,
+        progress: bool = True, new_levels: NewLevels = "draw", scale: Scale = "model",
+        statistics: Statistics = None, interval: Interval = "eti",
+    ) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
 
     @tabled
     def predict(
@@ -133,7 +194,7 @@ class Conditioned:
         scale: Scale = "model",
         statistics: Statistics = None,
         interval: Interval = "eti",
-    ) -> Any:
+    ) -> pd.DataFrame | xr.DataArray:
         """Predict new rows, of these levels and of any others, with the fit's `predict`.
 
         The conditioned levels have their own effects under ``groups="auto"`` and a list, and are

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
+
+import pandas as pd
+import xarray as xr
 
 from mixedbayes.predict.prior_quantities import NamedPrior
 from mixedbayes.results.hypotheses import hypotheses, statement_draws
 from mixedbayes.results.named import Named
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import Interval
+
+
+@overload
+def hypothesis(
+    post: Any, *texts: str, rope: tuple[float, float] | None = None, prob: float = 0.95,
+    interval: Interval = "eti", draws: Literal[False] = False,
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def hypothesis(
+    post: Any, *texts: str, rope: tuple[float, float] | None = None, prob: float = 0.95,
+    interval: Interval = "eti", draws: Literal[True],
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def hypothesis(
+    post: Any, *texts: str, rope: tuple[float, float] | None = None, prob: float = 0.95,
+    interval: Interval = "eti", draws: bool,
+) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
 
 
 def hypothesis(
@@ -18,7 +42,7 @@ def hypothesis(
     prob: float = 0.95,
     interval: Interval = "eti",
     draws: bool = False,
-) -> Any:
+) -> pd.DataFrame | xr.Dataset:
     """What data and model say of statements about the quantities of the fit.
 
     A statement compares, ``"Days > 0"``, ``"5 < Days < 15"``, ``"abs(Days) < 1"``; joins such by

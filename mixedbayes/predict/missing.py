@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.original import is_transformed, original
@@ -26,6 +27,30 @@ DATA_SETS = 5
 _MOST = 1000
 
 
+@overload
+def missing(
+    post: Any, prob: float = 0.95, *, kind: Kind | None = None, draws: Literal[False] = False,
+    seed: int | None = None, scale: Scale = "model", statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def missing(
+    post: Any, prob: float = 0.95, *, kind: Kind | None = None, draws: Literal[True],
+    seed: int | None = None, scale: Scale = "model", statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def missing(
+    post: Any, prob: float = 0.95, *, kind: Kind | None = None, draws: bool,
+    seed: int | None = None, scale: Scale = "model", statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def missing(
     post: Posterior,
     prob: float = 0.95,
@@ -36,7 +61,7 @@ def missing(
     scale: Scale = "model",
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """The missing responses of a model of `y | mi()`, drawn from their posterior predictive.
 
     A row without a response adds nothing to the likelihood of rows that are independent given the

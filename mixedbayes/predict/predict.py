@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -65,6 +65,33 @@ OF_MEAN = ("mean", "mcse")  # of the expectation, where that of an observation i
 NEW = "new"  # of a table: grouping factors whose level in the row was not seen
 
 
+@overload
+def predict(
+    post: Any, new: Any = None, *, groups: Groups = "auto", kind: Kind = "response",
+    target: str | None = None, prob: float = 0.95, draws: Literal[False] = False,
+    seed: int | None = None, progress: bool = True, new_levels: NewLevels = "draw",
+    scale: Scale = "model", statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def predict(
+    post: Any, new: Any = None, *, groups: Groups = "auto", kind: Kind = "response",
+    target: str | None = None, prob: float = 0.95, draws: Literal[True], seed: int | None = None,
+    progress: bool = True, new_levels: NewLevels = "draw", scale: Scale = "model",
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def predict(
+    post: Any, new: Any = None, *, groups: Groups = "auto", kind: Kind = "response",
+    target: str | None = None, prob: float = 0.95, draws: bool, seed: int | None = None,
+    progress: bool = True, new_levels: NewLevels = "draw", scale: Scale = "model",
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def predict(
     post: Posterior,
     new: Any = None,
@@ -80,7 +107,7 @@ def predict(
     scale: Scale = "model",
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Predict the rows of new data, with the uncertainty of all parameters.
 
     With h = Intercept + X fixef + offset + sum_k Z_k b_k the linear predictor, the kinds are

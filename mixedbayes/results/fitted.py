@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
@@ -108,6 +109,27 @@ def observed(post: Posterior) -> Floats:
     return post.family.reported(d.y) if d.trials is None else d.y / d.trials
 
 
+@overload
+def fitted(
+    post: Any, prob: float = 0.95, *, kind: str = "mean", draws: Literal[False] = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def fitted(
+    post: Any, prob: float = 0.95, *, kind: str = "mean", draws: Literal[True],
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def fitted(
+    post: Any, prob: float = 0.95, *, kind: str = "mean", draws: bool,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def fitted(
     post: Posterior,
     prob: float = 0.95,
@@ -116,7 +138,7 @@ def fitted(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Fitted values of the rows used, group effects included.
 
     Parameters
@@ -197,6 +219,27 @@ def _probabilities(post: Posterior, rows: slice) -> Floats:
     return p.reshape(len(p), -1).T
 
 
+@overload
+def residuals(
+    post: Any, prob: float = 0.95, *, kind: str = "response", draws: Literal[False] = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def residuals(
+    post: Any, prob: float = 0.95, *, kind: str = "response", draws: Literal[True],
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def residuals(
+    post: Any, prob: float = 0.95, *, kind: str = "response", draws: bool,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def residuals(
     post: Posterior,
     prob: float = 0.95,
@@ -205,7 +248,7 @@ def residuals(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Residuals of the rows used: observed minus fitted, group effects included.
 
     Parameters

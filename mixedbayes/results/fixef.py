@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, Residual
@@ -42,6 +43,27 @@ def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
     return terms, np.concatenate(columns, axis=1)
 
 
+@overload
+def fixef(
+    post: Any, prob: float = 0.95, *, draws: Literal[False] = False, exponentiate: bool = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def fixef(
+    post: Any, prob: float = 0.95, *, draws: Literal[True], exponentiate: bool = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def fixef(
+    post: Any, prob: float = 0.95, *, draws: bool, exponentiate: bool = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def fixef(
     post: Posterior,
     prob: float = 0.95,
@@ -50,7 +72,7 @@ def fixef(
     exponentiate: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Population effects, on the link scale or as ratios.
 
     Parameters
@@ -154,6 +176,27 @@ def _parameters(post: Posterior) -> list[str]:
 # ---- the family's own parameters ---------------------------------------------------------------
 
 
+@overload
+def parameters(
+    post: Any, prob: float = 0.95, *, draws: Literal[False] = False, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def parameters(
+    post: Any, prob: float = 0.95, *, draws: Literal[True], statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def parameters(
+    post: Any, prob: float = 0.95, *, draws: bool, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
+
 def parameters(
     post: Posterior,
     prob: float = 0.95,
@@ -161,7 +204,7 @@ def parameters(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.Dataset:
     """The family's own parameters: sigma, nu, shape, phi, or the thresholds; shares of mo(x).
 
     And those of the correlations of residuals, rho, theta or range, where there are such.

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -61,6 +61,30 @@ def icc_kernel(parts: Components) -> Floats:
     return np.stack([ratio(part, parts.random + parts.residual), ratio(part, parts.total)])
 
 
+@overload
+def icc(
+    post: Any, prob: float = 0.95, *, at: At | None = None,
+    scale: Literal["link", "response"] = "link", draws: Literal[False] = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def icc(
+    post: Any, prob: float = 0.95, *, at: At | None = None,
+    scale: Literal["link", "response"] = "link", draws: Literal[True],
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def icc(
+    post: Any, prob: float = 0.95, *, at: At | None = None,
+    scale: Literal["link", "response"] = "link", draws: bool, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
+
 def icc(
     post: Posterior,
     prob: float = 0.95,
@@ -70,7 +94,7 @@ def icc(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.Dataset:
     """Intraclass correlation with its posterior, on the link scale unless asked otherwise.
 
     adjusted = sum_k E[z' Sigma_k z] / (sum_k E[z' Sigma_k z] + residual variance), the mean E being

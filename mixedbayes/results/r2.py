@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,27 @@ def r2_kernel(parts: Components) -> Floats:
     return np.stack([ratio(parts.fixed, total), ratio(parts.fixed + parts.random, total)])
 
 
+@overload
+def r2(
+    post: Any, prob: float = 0.95, *, scale: Literal["link", "response"] = "link",
+    draws: Literal[False] = False, statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def r2(
+    post: Any, prob: float = 0.95, *, scale: Literal["link", "response"] = "link",
+    draws: Literal[True], statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def r2(
+    post: Any, prob: float = 0.95, *, scale: Literal["link", "response"] = "link", draws: bool,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
+
 def r2(
     post: Posterior,
     prob: float = 0.95,
@@ -48,7 +69,7 @@ def r2(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.Dataset:
     """Marginal and conditional R2 with their posterior, on the link scale unless asked otherwise.
 
     marginal is the share of the population part, conditional that of population and groups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,27 @@ def effect_rows(
     return pd.DataFrame(columns)
 
 
+@overload
+def ranef(
+    post: Any, prob: float = 0.95, *, group: str | None = None, draws: Literal[False] = False,
+    wide: bool = False, statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def ranef(
+    post: Any, prob: float = 0.95, *, group: str | None = None, draws: Literal[True],
+    wide: bool = False, statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def ranef(
+    post: Any, prob: float = 0.95, *, group: str | None = None, draws: bool, wide: bool = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
+
 def ranef(
     post: Posterior,
     prob: float = 0.95,
@@ -82,7 +103,7 @@ def ranef(
     wide: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.Dataset:
     """Group effects: deviations from the population, on the link scale.
 
     Parameters
@@ -220,6 +241,27 @@ def coef_kernel(ranef: Floats, population: Floats) -> Floats:
     return ranef + population[:, None, :]
 
 
+@overload
+def coef(
+    post: Any, prob: float = 0.95, *, group: str | None = None, draws: Literal[False] = False,
+    wide: bool = False, statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def coef(
+    post: Any, prob: float = 0.95, *, group: str | None = None, draws: Literal[True],
+    wide: bool = False, statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def coef(
+    post: Any, prob: float = 0.95, *, group: str | None = None, draws: bool, wide: bool = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
+
 def coef(
     post: Posterior,
     prob: float = 0.95,
@@ -229,7 +271,7 @@ def coef(
     wide: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.Dataset:
     """Coefficients per level: population effect + deviation, on the link scale.
 
     A term that varies over the levels without a population effect is the deviation alone. Where a

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy import stats
 
 from mixedbayes import names
@@ -106,6 +107,27 @@ def _one_in_each_row(columns: Floats) -> bool:
     return bool(np.isin(columns, (0, 1)).all() and (columns.sum(axis=1) == 1).all())
 
 
+@overload
+def fixef_ratios(
+    post: Any, prob: float = 0.95, *, draws: Literal[False] = False, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def fixef_ratios(
+    post: Any, prob: float = 0.95, *, draws: Literal[True], statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def fixef_ratios(
+    post: Any, prob: float = 0.95, *, draws: bool, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def fixef_ratios(
     post: Posterior,
     prob: float = 0.95,
@@ -113,7 +135,7 @@ def fixef_ratios(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Population effects of the mean as ratios: what a step of 1 in a predictor multiplies.
 
     Parameters
@@ -175,6 +197,27 @@ def fixef_ratios(
     return table.assign(**_exponentiated(values, post.shape[0], how, name))
 
 
+@overload
+def varcorr_ratios(
+    post: Any, prob: float = 0.95, *, draws: Literal[False] = False, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def varcorr_ratios(
+    post: Any, prob: float = 0.95, *, draws: Literal[True], statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def varcorr_ratios(
+    post: Any, prob: float = 0.95, *, draws: bool, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def varcorr_ratios(
     post: Posterior,
     prob: float = 0.95,
@@ -182,7 +225,7 @@ def varcorr_ratios(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Standard deviations of the group effects as median ratios between two random levels.
 
     Of two levels drawn at random, the ratio of the one with the larger odds (rate, hazard, mean) to

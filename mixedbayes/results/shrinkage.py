@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -92,6 +92,27 @@ def information(cor: Floats, scaled: Floats, gram: Floats) -> tuple[Floats, Floa
     return np.maximum(values, 0.0), root[:, None] @ V, effects @ V
 
 
+@overload
+def shrinkage(
+    post: Any, prob: float = 0.95, *, draws: Literal[False] = False, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def shrinkage(
+    post: Any, prob: float = 0.95, *, draws: Literal[True, "pooling"],
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def shrinkage(
+    post: Any, prob: float = 0.95, *, draws: bool | Literal["pooling"],
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.Dataset: ...  # fmt: skip
+
+
 def shrinkage(
     post: Posterior,
     prob: float = 0.95,
@@ -99,7 +120,7 @@ def shrinkage(
     draws: bool | Literal["pooling"] = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.Dataset:
     """How far each level's own estimate is pulled toward the population, and why.
 
     Parameters

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
@@ -88,6 +89,27 @@ def curves(post: Posterior, smooth: str | None = None) -> list[CurveOf]:
     return chosen
 
 
+@overload
+def smooths(
+    post: Any, smooth: str | None = None, prob: float = 0.95, *, n: int | None = None,
+    draws: Literal[False] = False, statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def smooths(
+    post: Any, smooth: str | None = None, prob: float = 0.95, *, n: int | None = None,
+    draws: Literal[True], statistics: Statistics = None, interval: Interval = "eti",
+) -> dict[str, xr.DataArray]: ...  # fmt: skip
+
+
+@overload
+def smooths(
+    post: Any, smooth: str | None = None, prob: float = 0.95, *, n: int | None = None, draws: bool,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | dict[str, xr.DataArray]: ...  # fmt: skip
+
+
 def smooths(
     post: Posterior,
     smooth: str | None = None,
@@ -97,7 +119,7 @@ def smooths(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | dict[str, xr.DataArray]:
     """The curves of the smooths, each by itself, on the link scale.
 
     A curve is what the smooth adds to the linear predictor: the straight part and what bends, 0 on
@@ -190,6 +212,27 @@ def bends(
 # ---- effective degrees of freedom ----------------------------------------------------------------
 
 
+@overload
+def edf(
+    post: Any, prob: float = 0.95, *, draws: Literal[False] = False, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def edf(
+    post: Any, prob: float = 0.95, *, draws: Literal[True], statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def edf(
+    post: Any, prob: float = 0.95, *, draws: bool, statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame | xr.DataArray: ...  # fmt: skip
+
+
 def edf(
     post: Posterior,
     prob: float = 0.95,
@@ -197,7 +240,7 @@ def edf(
     draws: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.DataArray:
     """Effective degrees of freedom of the mean's smooths: as how many coefficients a curve counts.
 
     With the sds and the family's parameters of a draw, the posterior mean of all effects is

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
@@ -184,6 +185,34 @@ def _shares_by_response(post: Posterior) -> dict[tuple[str, str | None], float]:
     return known
 
 
+@overload
+def varcorr(
+    post: Any, prob: float = 0.95, *, draws: Literal[False] = False, exponentiate: bool = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame: ...  # fmt: skip
+
+
+@overload
+def varcorr(
+    post: Any, prob: float = 0.95, *, draws: Literal[True], exponentiate: Literal[False] = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.Dataset: ...  # fmt: skip
+
+
+@overload
+def varcorr(
+    post: Any, prob: float = 0.95, *, draws: Literal[True], exponentiate: Literal[True],
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> xr.DataArray: ...  # fmt: skip
+
+
+@overload
+def varcorr(
+    post: Any, prob: float = 0.95, *, draws: bool, exponentiate: bool = False,
+    statistics: Statistics = None, interval: Interval = "eti",
+) -> pd.DataFrame | xr.Dataset | xr.DataArray: ...  # fmt: skip
+
+
 def varcorr(
     post: Posterior,
     prob: float = 0.95,
@@ -192,7 +221,7 @@ def varcorr(
     exponentiate: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
-) -> Any:
+) -> pd.DataFrame | xr.Dataset | xr.DataArray:
     """Standard deviations and correlations of the group effects, and the residual sd.
 
     Parameters
