@@ -25,6 +25,7 @@ from mixedbayes.smooths.space import Single, Space, Tensor
 from mixedbayes.terms.base import Term
 from mixedbayes.terms.smooth import SmoothDesign
 
+SIZE = 5  # default k of each variable of t2()
 LEVEL = "level"  # the constant of a curve that a number multiplies: the number's own effect
 
 
@@ -252,7 +253,7 @@ def _space(said: SmoothTerm, x: Floats, rows: Rows) -> Space:
         basis = BASES[said.bases[0]]
         k = said.k[0] if said.k else basis.size(x.shape[1])
         return Single(fitted_functions(said, basis, x, k, said.variables))
-    sizes = (said.k or (5,)) * (1 if len(said.k) > 1 else len(said.variables))
+    sizes = (said.k or (SIZE,)) * (1 if len(said.k) > 1 else len(said.variables))
     margins = [
         fitted_functions(said, BASES[name], x[:, [j]], k, (node,))
         for j, (name, k, node) in enumerate(zip(said.bases, sizes, said.variables, strict=True))

@@ -14,6 +14,7 @@ from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Values, repeated
 from mixedbayes.families.binomial import Shares
+from mixedbayes.families.elsewhere import InMgcv
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Bernoulli(Shares):
     name: ClassVar[str] = "bernoulli"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "bernoulli", "binomial", "bernoulli",
+        mgcv=InMgcv('binomial(link = "{link}")'),
         names=("binary", "logistic", "logit", "bernoulli_logit"),
     )  # fmt: skip
     takes: ClassVar[str] = "0 or 1, False or True, or two levels"

@@ -26,6 +26,7 @@ from mixedbayes.families.base import (
     weights_of,
 )
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -75,6 +76,7 @@ class Beta(Family):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "Beta", None, "beta", {"phi": "kappa"}, glmmtmb="beta_family",
+        mgcv=InMgcv('betar(link = "{link}")'),
         names=("beta_family", "betareg", "beta_regression"),
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "phi"

@@ -16,6 +16,7 @@ from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.fronts import normal_odds
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -197,7 +198,11 @@ class Binomial(Trials):
 
     name: ClassVar[str] = "binomial"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "binomial", "binomial", "binomial", names=("binom", "aggregated_binomial")
+        "binomial",
+        "binomial",
+        "binomial",
+        mgcv=InMgcv('binomial(link = "{link}")'),
+        names=("binom", "aggregated_binomial"),
     )
     inflated: ClassVar[str | None] = "zero_inflated_binomial"
     wider: ClassVar[str | None] = "beta_binomial"

@@ -119,6 +119,7 @@ class Categorical(Categories):
         "categorical",
         bambi="categorical",
         bambi_link="softmax",
+        nearest={"mgcv": "multinom(K = 2), of a response 0, 1, 2, with a list of formulas"},
         names=("multinom", "multinomial_logit", "multinomial_logistic", "softmax", "mlogit",
                "nominal"),
     )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.base import Elsewhere, Parameter, Values, repeated
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.links import Cloglog, Logit, Probit, ShareLink
 from mixedbayes.families.ordinal import DISCRIMINATION, THRESHOLDS, Ordinal, disc_of, law
 from mixedbayes.families.ordinal_rows import (
@@ -95,6 +96,9 @@ class Cumulative(Ordinal):
     )
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "cumulative",
+        mgcv=InMgcv(
+            "ocat(R = {categories})", "as.integer({y})", ("logit",)
+        ),
         names=("ordinal", "ordered", "ordered_logistic", "ordered_probit", "ordered_model", "clm",
                "clmm", "polr", "cumulative_logit", "proportional_odds"),
     )  # fmt: skip

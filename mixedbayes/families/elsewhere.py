@@ -7,6 +7,17 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class InMgcv:
+    """A family of R's mgcv."""
+
+    family: str  # a call, with {link} or {categories}
+    response: str = "{y}"  # with {y}
+    links: tuple[str, ...] = ()  # that it has of the mean's; empty: all that are here
+    scale: str = ""  # the call with a formula for each of `scaled` besides
+    scaled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Elsewhere:
     """What other packages call a family; None where they do not have it."""
 
@@ -19,4 +30,6 @@ class Elsewhere:
     bambi_link: str | None = None  # of one formula that it has for all of several predictors
     bambi_weights: bool = False  # whether Bambi's weights are ours
     glmmtmb: str | None = None  # a function of glmmTMB's, where it is no family of R's glm
+    mgcv: InMgcv | None = None
+    nearest: Mapping[str, str] = field(default_factory=dict)  # by package that has none
     names: tuple[str, ...] = ()  # by which users of other packages may ask for it

@@ -15,6 +15,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.positive import PositiveMean
@@ -60,7 +61,9 @@ class GammaFamily(PositiveMean):
 
     name: ClassVar[str] = "gamma"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
-    elsewhere: ClassVar[Elsewhere] = Elsewhere("Gamma", "Gamma", "gamma", {"shape": "alpha"})
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "Gamma", "Gamma", "gamma", {"shape": "alpha"}, mgcv=InMgcv('Gamma(link = "{link}")')
+    )
     dispersion: ClassVar[str | None] = "shape"
     mean_links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
     repeats_rows: ClassVar[bool] = False

@@ -15,6 +15,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Exponential, Prior
 from mixedbayes.families import support
 from mixedbayes.families.base import Elsewhere, Family, Parameter, Values, per_row, weights_of
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import log_ndtr
@@ -65,6 +66,10 @@ class Gaussian(Family):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("sigma", r"\sigma"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "gaussian", "gaussian", "gaussian", {"sigma": "sigma"},
+        mgcv=InMgcv(
+            'gaussian(link = "{link}")',
+            scale='gaulss(link = list("{link}", "logb"), b = 0)', scaled=("sigma",),
+        ),
         names=("normal", "gauss", "norm", "linear", "lm"),
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "sigma"

@@ -25,6 +25,7 @@ class HurdlePoisson(Hurdle, Counts):
         bambi="hurdle_poisson",
         bambi_parameters={"hu": "psi"},
         bambi_rest=("hu",),
+        nearest={"mgcv": "ziplss(), a hurdle whose share of counts has the cloglog link"},
         names=("hurdlepoisson", "poisson_hurdle", "zap"),
     )
     wider: ClassVar[str | None] = "hurdle_negative_binomial"

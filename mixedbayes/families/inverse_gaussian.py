@@ -14,6 +14,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.links import Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.positive import PositiveMean
@@ -78,6 +79,7 @@ class InverseGaussian(PositiveMean):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\lambda"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "inverse.gaussian", "inverse.gaussian", "wald", {"shape": "lam"},
+        mgcv=InMgcv('inverse.gaussian(link = "{link}")'),
         names=("wald", "invgauss", "inversegaussian", "ig"),
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "shape"

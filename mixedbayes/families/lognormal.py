@@ -15,6 +15,7 @@ from mixedbayes.distributions import Prior
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Parameter, Values, per_row
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.gaussian import NORMAL, normal_rows, row_sd, scale_prior, with_row_sd
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
@@ -33,6 +34,7 @@ class Lognormal(Family):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("sigma", r"\sigma"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "lognormal", None, "lognormal", {"sigma": "sigma"}, bambi_builtin=False,
+        mgcv=InMgcv("gaussian()", "log({y})"),
         names=("log_normal", "lnorm", "loggaussian"),
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "sigma"

@@ -14,6 +14,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.links import Log
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -98,7 +99,7 @@ class NegativeBinomial(Counts):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "negbinomial", "glmer.nb", "negativebinomial", {"shape": "alpha"}, bambi_weights=True,
-        glmmtmb="nbinom2",
+        glmmtmb="nbinom2", mgcv=InMgcv('nb(link = "{link}")'),
         names=("nbinom2", "nbinom", "nbinomial", "negbinomial", "negbin", "nb", "nb2",
                "neg_binomial", "neg_binomial_2", "negative_binomial_2"),
     )  # fmt: skip

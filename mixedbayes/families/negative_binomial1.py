@@ -62,6 +62,7 @@ class NegativeBinomial1(Counts):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         glmmtmb="nbinom1",
+        nearest={"mgcv": "nb(), whose variance is mu + mu^2 / theta"},
         names=(
             "nbinom1",
             "nb1",

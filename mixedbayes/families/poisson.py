@@ -16,6 +16,7 @@ from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.elementary import exp
@@ -96,7 +97,12 @@ class Poisson(Counts):
 
     name: ClassVar[str] = "poisson"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "poisson", "poisson", "poisson", bambi_weights=True, names=("count", "pois")
+        "poisson",
+        "poisson",
+        "poisson",
+        bambi_weights=True,
+        names=("count", "pois"),
+        mgcv=InMgcv('poisson(link = "{link}")'),
     )
     inflated: ClassVar[str | None] = "zero_inflated_poisson"
     hurdle: ClassVar[str | None] = "hurdle_poisson"

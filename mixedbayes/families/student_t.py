@@ -13,6 +13,7 @@ from scipy import special, stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
+from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.gaussian import Gaussian, beyond_offset
 from mixedbayes.families.links import Identity
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -88,6 +89,7 @@ class StudentTFamily(Gaussian):
     )
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "student", None, "t", {"sigma": "sigma", "nu": "nu"},
+        mgcv=InMgcv('scat(link = "{link}", min.df = 1)'),
         names=("t", "student", "students_t", "tdist", "t_family"),
     )  # fmt: skip
     dispersion_words: ClassVar[str] = "residual scale"  # the sd is infinite below nu = 2

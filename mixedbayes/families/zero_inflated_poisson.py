@@ -25,6 +25,7 @@ class ZeroInflatedPoisson(ZeroInflated, Counts):
         bambi="zero_inflated_poisson",
         bambi_parameters={"zi": "psi"},
         bambi_rest=("zi",),
+        nearest={"mgcv": "ziP(), whose share of zeros depends on the mean"},
         names=("zip", "ziplss", "zi_poisson", "zeroinflatedpoisson", "zeroinfl"),
     )
     wider: ClassVar[str | None] = "zero_inflated_negative_binomial"

@@ -11,19 +11,19 @@ from mixedbayes.interop.brms_code import brms_code
 from mixedbayes.interop.brms_several import brms_of_several
 from mixedbayes.interop.glmmtmb_code import glmmtmb_code
 from mixedbayes.interop.lme4_code import lme4_code
+from mixedbayes.interop.mgcv_code import mgcv_code
 from mixedbayes.interop.pymc_code import pymc_code
 from mixedbayes.interop.writing import check_unlimited, check_writable, lines
 from mixedbayes.model.spec import Spec
 
-type Target = Literal["lme4", "glmmTMB", "brms", "bambi", "pymc"]
+type Target = Literal["lme4", "glmmTMB", "mgcv", "brms", "bambi", "pymc"]
 
 # Why there is no code of a model with smooths, and what there is instead.
 _SMOOTHS: dict[str, str] = {
     "lme4": (
-        "lme4 has no smooths. R's mgcv has the same ones, with estimates in place of a posterior: "
-        'gam(y ~ s(x) + s(g, bs = "re"), method = "REML"), where s(g, bs = "re") is (1 | g)'
+        "lme4 has no smooths; code('mgcv') has the same ones, and estimates in place of a posterior"
     ),
-    "glmmTMB": "its smooths have other sds; R's mgcv has the same ones, see code('lme4')",
+    "glmmTMB": "its smooths have other sds; code('mgcv') has the same ones",
     "brms": (
         "brms takes the same formula, but the sds and slopes of its smooths are of functions in "
         "other units than here, so that these priors would say something else there; write the "
@@ -37,6 +37,10 @@ _SMOOTHS: dict[str, str] = {
 _MONOTONIC: dict[str, str] = {
     "lme4": "lme4 has no monotonic effects; code('brms') has them",
     "glmmTMB": "glmmTMB has no monotonic effects; code('brms') has them",
+    "mgcv": (
+        "mgcv has no mo(); code('brms') has it, and the package scam has increasing curves, "
+        's(x, bs = "mpi")'
+    ),
     "bambi": "Bambi has no mo(); fit.model.pymc is this model in PyMC",
     "pymc": "it writes no monotonic effects; fit.model.pymc is this model in PyMC",
 }
@@ -50,7 +54,7 @@ def code(spec: Spec, target: Target) -> str:
     spec
         Of the model.
     target
-        "lme4", "glmmTMB", "brms", "bambi" or "pymc".
+        "lme4", "glmmTMB", "mgcv", "brms", "bambi" or "pymc".
 
     Returns
     -------
@@ -69,6 +73,7 @@ def code(spec: Spec, target: Target) -> str:
     writers: dict[str, Callable[[Spec], str]] = {
         "lme4": lme4_code,
         "glmmTMB": glmmtmb_code,
+        "mgcv": mgcv_code,
         "brms": brms_code if spec.design.several is None else brms_of_several,
         "bambi": bambi_code,
         "pymc": plain_pymc,
@@ -79,19 +84,21 @@ def code(spec: Spec, target: Target) -> str:
         raise ModelError(
             f"code({target!r}) is not offered for several responses; code('brms') has them"
         )
-    if any(p.smooths for p in spec.design.predictors):
+    predictors = spec.design.predictors
+    if target in _SMOOTHS and any(g.within or not g.grouping for p in predictors for g in p.groups):
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
-    if target in _MONOTONIC and any(p.monotonic for p in spec.design.predictors):
+    if target in _MONOTONIC and any(p.monotonic for p in predictors):
         raise ModelError(f"code({target!r}): {_MONOTONIC[target]}")
-    brms, correlated = target == "brms", target in ("brms", "glmmTMB")
-    check_writable(spec, f"code({target!r})", target, plain=not brms, residuals=correlated)
-    if target != "brms":
+    plain, correlated = target not in ("brms", "mgcv"), target in ("brms", "glmmTMB")
+    check_writable(spec, f"code({target!r})", target, plain=plain, residuals=correlated)
+    if target not in ("brms", "mgcv"):
         for g in spec.design.factors:
             if g.arms is not None and target != "pymc":
                 raise ModelError(
                     f"code({target!r}) is not offered here: the effects over {g.name} have "
                     f"variances by {g.arms.by}, which code('brms') has"
                 )
+    if target != "brms":
         check_unlimited(spec, f"code({target!r})")
     return writers[target](spec)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
-from mixedbayes.interop.r_formula import r_columns, r_right, r_text
+from mixedbayes.interop.r_formula import r_columns, r_right, r_string, r_text
 from mixedbayes.interop.writing import check_columns
 from mixedbayes.model.spec import Spec
 
@@ -66,6 +68,9 @@ def r_response(spec: Spec) -> str:
     """The left side, of trials with both counts."""
     response = spec.design.formula.response
     y = r_text(parse_expression(response.text))
+    levels = spec.design.response_levels
+    if levels is not None and not any(isinstance(v, bool | np.bool_) for v in levels):
+        y = f"factor({y}, levels = c({', '.join(r_string(str(v)) for v in levels)}))"
     if response.trials is None:
         return y
     return f"cbind({y}, {r_text(parse_expression(response.trials))} - {y})"

@@ -104,7 +104,7 @@ def _named(
             continue
         every = zip(rows or terms, T[:, k], strict=True)
         shares = {t: s for t, s in every if s and t != term}
-        own = _value(term)
+        own = r_value(term)
         if own == r_name(term) and not shares:
             out[term] = own
             continue
@@ -123,10 +123,10 @@ def _named(
 
 def _times(share: float, term: str) -> str:
     number = f"{share:.12g}"
-    return number if term == names.INTERCEPT else f"{number} * {_value(term)}"
+    return number if term == names.INTERCEPT else f"{number} * {r_value(term)}"
 
 
-def _value(term: str) -> str:
+def r_value(term: str) -> str:
     """The column of a term in R: `Days`, `(Machine == "B")`, products of these."""
     factors = []
     for part in parts(term):

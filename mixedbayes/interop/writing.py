@@ -37,6 +37,9 @@ def check_writable(
 
 _INSTEAD = {
     "lme4": "lme4 has none; code('glmmTMB') has them, and nlme::gls as correlation=",
+    "mgcv": (
+        "gam() has none; mgcv's gamm() has them as correlation =, and bam() an AR(1) of a known rho"
+    ),
     "bambi": "Bambi has none; model.pymc is this one in PyMC",
     "pymc": "`pymc` is the model in PyMC",
 }

@@ -567,7 +567,9 @@ def test_functions_of_ones_own_are_not_taken_for_those_of_the_same_name(target):
 
 
 def test_other_targets_are_refused():
-    with pytest.raises(ModelError, match="use one of 'lme4', 'glmmTMB', 'brms', 'bambi', 'pymc'"):
+    with pytest.raises(
+        ModelError, match="use one of 'lme4', 'glmmTMB', 'mgcv', 'brms', 'bambi', 'pymc'"
+    ):
         model().code("stan")
 
 
