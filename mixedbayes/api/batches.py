@@ -54,9 +54,11 @@ def source(
 
     Of a gaussian model with identity link the rows of each cell are added up, a cell being a
     combination of levels of grouping factors and categories that occurs; numbers in the formula
-    cost no memory but the products of their columns in each cell. Of models of other families equal
-    rows become one with their number, as `weights()` says it. The sums do not depend on batches, on
-    the order of rows or files, or on how many processes read them.
+    cost no memory but the products of their columns in each cell. Of three and more crossed
+    factors, where combinations of all may be many, there are cells of each factor and of each two.
+    Of models of other families equal rows become one with their number, as `weights()` says it. The
+    sums do not depend on batches, on the order of rows or files, or on how many processes read
+    them.
 
     Parameters
     ----------
@@ -65,8 +67,9 @@ def source(
         `pyarrow.dataset`, a DuckDB relation or (connection, query), a Polars LazyFrame, an Ibis
         table, a Dask DataFrame; a data frame in memory.
     cells
-        The most cells, or distinct rows, that are kept, 2 million by default; a model of data with
-        more raises DataError.
+        The most cells of one kind, or distinct rows, that are kept, 2 million by default; a model
+        of data with more raises DataError. A cell of two factors with intercepts takes some 250
+        bytes in all, one with several numbers as many times more as these have products.
     size
         Rows of a batch; by default some hundred thousand.
     on

@@ -124,8 +124,9 @@ def _too_many(read: Reading, most: int) -> str:
     """What to do where rows make too many cells."""
     if read.moments:
         return (
-            f"a fit in batches keeps sums for each cell, a combination of levels, and at most "
-            f"{most:,} of them. Raise cells= of mixedbayes.source(data, cells=...), leave levels "
+            "a fit in batches keeps sums for each cell, a combination of levels (of three and more "
+            f"crossed factors of each two), and at most {most:,} of them. Raise cells= of "
+            "mixedbayes.source(data, cells=...), leave levels "
             f"out, or read {', '.join(read.columns)} into a data frame"
         )
     return (

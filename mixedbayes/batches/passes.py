@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.batches.first import FirstPass, Seen
-from mixedbayes.batches.points import points
+from mixedbayes.batches.margins import parts
 from mixedbayes.batches.reading import Reading, reading
 from mixedbayes.batches.second import SecondPass, Sums
+from mixedbayes.batches.stand import Stand, counted, joined, weighing
 from mixedbayes.design.complete import check_action
-from mixedbayes.design.standing import Standing
+from mixedbayes.design.standing import Apart, Standing
 from mixedbayes.design.table import Table
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError, listed
 from mixedbayes.formula import Formula
-from mixedbayes.numerics.double import Double, Floats, Ints
+from mixedbayes.numerics.double import Floats, Ints
 from mixedbayes.progress import display
 from mixedbayes.sources.base import SIZE
 from mixedbayes.sources.reduce import reduce
@@ -170,46 +171,57 @@ def check_seen(seen: Seen, source: Any, missing: str) -> None:
 def finished(second: SecondPass, seen: Seen, sums: Sums, source: str) -> Table:
     """The rows that stand for those that both passes read."""
     read = second.read
-    codes = second.codes(sums.keys)
     if not read.moments:
+        (cells,) = sums.tables
+        codes = second.codes(cells.keys)
         columns = {name: _taken(second.series[name], own) for name, own in codes.items()}
         standing = _standing(
-            seen, source, sums.counts.astype(float), None, (0.0, seen.used), moments=False
+            seen, source, cells.counts.astype(float), None, (0.0, seen.used), moments=False
         )
         return _table(read, columns, replace(standing, states=second.states))
-    names = sums.names
-    pivots = np.array([second.pivots.get(name, 0.0) for name in names])
-    counted = points(_double(sums.counts), (sums.sums, sums.rests), pivots)
-    cells, counts, found = counted.cells, counted.counts, counted.columns
-    weighing: Floats | None = None
-    if sums.weighted.size:
-        total = sums.weighted[:, 0], sums.weighted_rests[:, 0]
-        rest = sums.weighted[:, 1:], sums.weighted_rests[:, 1:]
-        own = points(total, rest, pivots)
-        zeros = np.zeros(len(own.cells))
-        weighing = np.concatenate([np.zeros(len(cells)), own.counts])
-        cells, found = np.concatenate([cells, own.cells]), np.concatenate([found, own.columns])
-        counts = np.concatenate([counts, zeros])
-    columns = {name: _taken(second.series[name], own[cells]) for name, own in codes.items()}
+    stand, logs = counted(second, sums), (0.0, float(seen.used))
+    counts, weights = stand.counts, None
+    if read.weights:
+        of_weights = weighing(second, sums)
+        counts = np.concatenate([stand.counts, np.zeros(of_weights.n)])
+        weights = np.concatenate([np.zeros(stand.n), of_weights.counts])
+        logs = sum(sums.log_weights), sum(sums.inverse_weights)
+        stand = joined(stand, of_weights)
+    codes = second.codes(stand.first)
+    columns = {name: _taken(second.series[name], own) for name, own in codes.items()}
     values: dict[str, Floats] = {}
-    for name in dict.fromkeys(names):
-        own_columns = [k for k, other in enumerate(names) if other == name]
-        values[name] = found[:, own_columns]
+    for name in dict.fromkeys(sums.names):
+        own_columns = [k for k, other in enumerate(sums.names) if other == name]
+        values[name] = stand.columns[:, own_columns]
     for name in read.numbers:
         columns[name] = pd.Series(values.pop(name)[:, 0])
     for name in read.columns:
         if name not in columns:  # of weights alone
-            mean = sums.weighted[:, 0] / sums.counts
-            columns[name] = pd.Series(mean[cells])
-    logs = sum(sums.log_weights), sum(sums.inverse_weights) if weighing is not None else seen.used
+            columns[name] = pd.Series(_mean_weights(sums, stand))
+    apart = None
+    if stand.active is not None and stand.single is not None:
+        of = {name: k for k, part in enumerate(parts(read)) for name in part}
+        apart = Apart(of, stand.active, stand.single, counts)
+        weights = counts if weights is None else weights
+        counts = apart.rows_of(0)
     standing = replace(
-        _standing(seen, source, counts, weighing, logs, moments=True),
+        _standing(seen, source, counts, weights, logs, moments=True),
         computed=values,
         fields=sums.fields,
         numbers=frozenset(read.numbers),
         states=second.states,
+        apart=apart,
     )
     return _table(read, columns, standing)
+
+
+def _mean_weights(sums: Sums, stand: Stand) -> Floats:
+    """(n,) the mean weight of a cell, or of all rows where these are in several tables."""
+    cells = sums.tables[0]
+    if stand.active is not None:
+        return np.full(stand.n, cells.weighted[:, 0].sum() / cells.counts.sum())
+    mean = cells.weighted[:, 0] / cells.counts
+    return np.asarray(mean[np.searchsorted(cells.first, stand.first)])
 
 
 def _standing(
@@ -237,7 +249,3 @@ def _table(read: Reading, columns: dict[str, pd.Series], standing: Standing) -> 
 
 def _taken(column: pd.Series, codes: Ints) -> pd.Series:
     return column.iloc[codes].reset_index(drop=True)
-
-
-def _double(x: Any) -> Double:
-    return np.asarray(x, np.float64), np.zeros(len(x))

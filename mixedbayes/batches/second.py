@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mixedbayes.batches.cells import Adding, Cells
 from mixedbayes.batches.columns import Coder, Levels, Mask, Scan, complete, numbers
 from mixedbayes.batches.evaluate import Evaluation, columns_of
 from mixedbayes.batches.first import Seen, too_many
+from mixedbayes.batches.margins import Margin, margins
 from mixedbayes.batches.reading import Reading, settled
 from mixedbayes.design.functions import State
 from mixedbayes.design.standing import product_name
 from mixedbayes.design.used import names_in
 from mixedbayes.errors import DataError
 from mixedbayes.formula import parse_expression
-from mixedbayes.numerics.double import (
-    Double,
-    Floats,
-    Ints,
-    add,
-    add_rows,
-    add_weighted,
-    normal,
-    number,
-)
+from mixedbayes.numerics.double import Floats, Ints, add
 from mixedbayes.sources.libraries import arrow
 
 type Pair = tuple[float, float]
 
-_CHUNK = 2**16  # rows whose cells are numbered together
+WHOLE = 2**20  # rows, or combinations of all levels, to which one table has all combinations
 _DENSE = 2**18  # combinations of levels for each of which sums are kept, whether it occurs or not
 
 
 @dataclass(eq=False)
 class Sums:
-    """Sums of the rows of each cell; they can be pickled.
+    """Sums of the rows of each cell of each table; they can be pickled.
 
     Attributes
     ----------
-    keys
-        (C,) the cell's levels as one number, increasing.
-    counts
-        (C,)
-    sums, rests
-        (C, m) see `numerics.double.add_rows`.
-    weighted, weighted_rests
-        (C, 1 + m) see `numerics.double.add_weighted`; of no columns where rows have no weights.
+    tables
+        Of each margin; () of no rows.
     log_weights, inverse_weights
         Sums of the logarithms of weights, and of their inverses, as two doubles.
     names
@@ -59,12 +47,7 @@ class Sums:
         Of expressions with several columns what these are called.
     """
 
-    keys: Ints
-    counts: Ints
-    sums: Floats
-    rests: Floats
-    weighted: Floats
-    weighted_rests: Floats
+    tables: tuple[Cells, ...] = ()
     log_weights: Pair = (0.0, 0.0)
     inverse_weights: Pair = (0.0, 0.0)
     names: tuple[str, ...] = ()
@@ -86,7 +69,9 @@ class SecondPass:
     two
         Expressions of numbers that have two values, which say a row's cell, too.
     most
-        How many cells there may be.
+        How many cells a table may have.
+    used
+        How many rows there are.
     """
 
     read: Reading
@@ -96,6 +81,7 @@ class SecondPass:
     states: Mapping[str, State]
     two: Mapping[str, Floats]
     most: int
+    used: int
 
     @classmethod
     def of(cls, read: Reading, seen: Seen, schema: Any, most: int) -> SecondPass:
@@ -127,6 +113,7 @@ class SecondPass:
             states,
             two,
             most,
+            seen.used,
         )
 
     # ---- cells ----------------------------------------------------------------------------------
@@ -135,6 +122,11 @@ class SecondPass:
     def _coders(self) -> dict[str, Coder]:
         return {name: Coder(name, values) for name, values in self.levels.items()}
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Columns and expressions that say a row's cell."""
+        return (*self.read.levels, *self.two)
+
     @cached_property
     def strides(self) -> dict[str, int]:
         """What a level's code is multiplied by in the cell's number.
@@ -142,7 +134,7 @@ class SecondPass:
         Raises DataError where there are more combinations of levels than numbers.
         """
         out, stride = {}, 1
-        for name in reversed((*self.read.levels, *self.two)):
+        for name in reversed(self.places):
             out[name] = stride
             stride *= self._size(name)
         if stride >= 2**62:
@@ -153,10 +145,23 @@ class SecondPass:
             )
         return out
 
-    @property
-    def combinations(self) -> int:
-        first = (*self.read.levels, *self.two)[:1]
-        return self.strides[first[0]] * self._size(first[0]) if first else 1
+    @cached_property
+    def margins(self) -> tuple[Margin, ...]:
+        """The tables: one of all levels where this has few cells, or there is no other way."""
+        whole = (Margin((*self.read.levels, *self.two)),)
+        most = min(WHOLE, self.most)
+        if not self.read.moments or min(self.combinations(whole[0]), self.used) <= most:
+            return whole
+        found = margins(self.read, self.two)
+        return found if len(found) > 3 else whole  # two parts: their pairs are all there is
+
+    def combinations(self, margin: Margin) -> int:
+        """How many cells a table can have."""
+        return prod(map(self._size, margin.levels))
+
+    def own_combinations(self, margin: Margin) -> int:
+        """How many combinations of levels the parts of a margin can have."""
+        return prod(map(self._size, margin.own))
 
     def _size(self, name: str) -> int:
         return len(self.two[name]) if name in self.two else max(len(self.levels[name]), 1)
@@ -169,20 +174,28 @@ class SecondPass:
             if name not in self.two
         }
 
-    def _wide(self, batch: Any, kept: Mask | None, computed: Mapping[str, Floats]) -> Ints:
+    def keys(
+        self, batch: Any, kept: Mask | None, computed: Mapping[str, Floats]
+    ) -> tuple[Ints, list[Ints]]:
+        """(n,) the number of all levels of each row, and the key of its cell in each table."""
         n = batch.num_rows if kept is None else int(kept.sum())
-        if not self.strides:
-            return np.zeros(n, np.int64)
-        out: Ints | None = None
-        for name, stride in self.strides.items():
+        codes = {}
+        for name in self.strides:
             if name in self.two:
-                codes = (computed[name] != self.two[name][0]).astype(np.int64)
+                codes[name] = (computed[name] != self.two[name][0]).astype(np.int64)
             else:
-                codes = self._coders[name].codes(batch.column(name), kept)
-            codes = codes if stride == 1 else codes * stride
-            out = codes if out is None else out + codes
-        assert out is not None
-        return out
+                codes[name] = self._coders[name].codes(batch.column(name), kept)
+
+        def joined(names: Iterable[str]) -> Ints:
+            out: Ints | None = None
+            for name in names:
+                out = codes[name] if out is None else out * self._size(name) + codes[name]
+            return np.zeros(n, np.int64) if out is None else out
+
+        every = joined(self.places)
+        if len(self.margins) == 1:
+            return every, [every]
+        return every, [joined(margin.levels) for margin in self.margins]
 
     # ---- columns --------------------------------------------------------------------------------
 
@@ -251,144 +264,81 @@ class SecondPass:
 
     def partial(self, batches: Iterable[Any]) -> Sums:
         """Sums of some record batches."""
-        adding = Adding(self)
+        adding = _Tables(self)
         for batch in batches:
             adding.add(batch)
         return adding.sums()
 
     def combine(self, a: Sums, b: Sums) -> Sums:
         """Sums of both; neither is changed."""
-        keys = np.union1d(a.keys, b.keys)
-        if len(keys) > self.most:
-            raise too_many(self.read, self.most)
-        at, bt = np.searchsorted(keys, a.keys), np.searchsorted(keys, b.keys)
-        counts = np.zeros(len(keys), np.int64)
-        counts[at] += a.counts
-        counts[bt] += b.counts
-
-        def both(first: Double, second: Double) -> Double:
-            shape = (len(keys), max(first[0].shape[1], second[0].shape[1]))
-            x, y = (np.zeros(shape), np.zeros(shape)), (np.zeros(shape), np.zeros(shape))
-            for whole, places, part in ((x, at, first), (y, bt, second)):
-                if len(places):
-                    whole[0][places], whole[1][places] = part
-            return add(x, y)
-
-        sums, rests = both((a.sums, a.rests), (b.sums, b.rests))
-        weighted = both((a.weighted, a.weighted_rests), (b.weighted, b.weighted_rests))
-        log, inverse = (
+        if not (a.tables and b.tables):
+            return a if a.tables else b
+        pairs = zip(a.tables, b.tables, strict=True)
+        return Sums(
+            tuple(self._checked(one.combine(two)) for one, two in pairs),
             _added(a.log_weights, b.log_weights),
             _added(a.inverse_weights, b.inverse_weights),
+            a.names,
+            a.fields,
         )
-        said = a if a.names else b
-        return Sums(keys, counts, sums, rests, *weighted, log, inverse, said.names, said.fields)
+
+    def _checked(self, cells: Cells) -> Cells:
+        """Raise DataError where there are too many."""
+        self.check(len(cells.keys))
+        return cells
+
+    def check(self, cells: int) -> None:
+        """Raise DataError where there are too many cells."""
+        if cells > self.most:
+            raise too_many(self.read, self.most)
+
+    def table(self, margin: Margin, names: Sequence[str], *, weighted: bool) -> Adding:
+        """An empty table of a margin."""
+        own = [name for name in names if margin.numbers is None or name in margin.numbers]
+        size = self.combinations(margin)
+        return Adding(
+            np.array([self.pivots.get(name, 0.0) for name in own]),
+            size if size <= min(_DENSE, self.most) else None,
+            weighted=weighted,
+            whole=len(self.margins) == 1,
+        )
 
 
 @dataclass(eq=False)
-class Adding:
-    """Sums that batches are added to, one after the other."""
+class _Tables:
+    """Tables that batches are added to, one after the other."""
 
     of: SecondPass
-    n: int = 0  # cells so far
-    width: int | None = None  # numbers of each cell
-    _table: Ints = field(default_factory=lambda: np.full(2**17, -1, np.int64))
-    _places: Ints = field(default_factory=lambda: np.zeros(2**17, np.int64))
-    _keys: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    _log: Pair = (0.0, 0.0)
-    _inverse: Pair = (0.0, 0.0)
-    _names: tuple[str, ...] = ()
-    _fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._dense = self.of.combinations <= min(_DENSE, self.of.most)
+    tables: list[Adding] | None = None
+    log: Pair = (0.0, 0.0)
+    inverse: Pair = (0.0, 0.0)
+    names: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, batch: Any) -> None:
-        read = self.of.read
-        kept, _ = complete(batch, read.columns)
+        of = self.of
+        kept, _ = complete(batch, of.read.columns)
         if kept is not None and not kept.any():
             return
-        columns, names, weights = self.of.columns(batch, kept)
-        wide = self.of._wide(batch, kept, dict(zip(names, columns, strict=True)))
-        if self.width is None:
-            self._start(names, weights is not None)
-            self._fields = self.of.fields(batch)
-        matrix = np.stack(columns) if columns else np.zeros((0, len(wide)))
-        for start in range(0, len(wide), _CHUNK):
-            own = slice(start, start + _CHUNK)
-            cells = self._cells(wide[own])
-            part = np.ascontiguousarray(matrix[:, own])
-            add_rows(cells, part, self._pivots, self._counts, self._sums, self._rests)
-            if weights is not None:
-                add_weighted(
-                    cells, part, self._pivots, np.ascontiguousarray(weights[own]),
-                    self._weighted, self._weighted_rests,
-                )  # fmt: skip
+        columns, names, weights = of.columns(batch, kept)
+        every, keys = of.keys(batch, kept, dict(zip(names, columns, strict=True)))
+        if self.tables is None:
+            self.names, self.fields = tuple(names), of.fields(batch)
+            self.tables = [of.table(m, names, weighted=weights is not None) for m in of.margins]
+        whole = np.stack(columns) if columns else np.zeros((0, len(every)))
+        for margin, table, own in zip(of.margins, self.tables, keys, strict=True):
+            chosen = whole
+            if margin.numbers is not None:
+                chosen = whole[[name in margin.numbers for name in names]]
+            table.add(own, chosen, weights, every)
+            of.check(table.n)
         if weights is not None:
-            self._log = _added(self._log, _summed(np.log(weights)))
-            self._inverse = _added(self._inverse, _summed(1.0 / weights))
-
-    def _start(self, names: list[str], weighted: bool) -> None:
-        """Room for the sums of a first few cells, or of all."""
-        d, self._names = len(names), tuple(names)
-        self.width = d + d * (d + 1) // 2
-        self._pivots = np.array([self.of.pivots.get(name, 0.0) for name in names])
-        cells = self.of.combinations if self._dense else _CHUNK
-        self._counts = np.zeros(cells, np.int64)
-        self._sums, self._rests = np.zeros((2, cells, self.width))
-        own = 1 + self.width if weighted else 0
-        self._weighted, self._weighted_rests = np.zeros((2, cells, own))
-
-    def _cells(self, wide: Ints) -> Ints:
-        """(m,) the number of each row's cell, with room for its sums."""
-        if self._dense:
-            return np.ascontiguousarray(wide)
-        self._reserve(self.n + len(wide))
-        out = np.empty(len(wide), np.int64)
-        wide = np.ascontiguousarray(wide)
-        self.n = int(number(wide, self._table, self._places, self._keys, out, self.n))
-        if self.n > self.of.most:
-            raise too_many(self.of.read, self.of.most)
-        return out
-
-    def _reserve(self, n: int) -> None:
-        if len(self._keys) < n:
-            self._keys = np.concatenate([self._keys, np.zeros(n, np.int64)])
-        if 2 * n > len(self._table):
-            size = 1 << (4 * n - 1).bit_length()
-            self._table, self._places = np.full(size, -1, np.int64), np.zeros(size, np.int64)
-            keys, again = self._keys[: self.n].copy(), np.empty(self.n, np.int64)
-            number(keys, self._table, self._places, self._keys, again, 0)
-        if len(self._counts) < n:
-            more = len(self._counts) + n
-
-            def longer(x: Any) -> Any:
-                out = np.zeros((more, *x.shape[1:]), x.dtype)
-                out[: len(x)] = x
-                return out
-
-            self._counts = longer(self._counts)
-            self._sums, self._rests = longer(self._sums), longer(self._rests)
-            self._weighted = longer(self._weighted)
-            self._weighted_rests = longer(self._weighted_rests)
+            self.log = _added(self.log, _summed(np.log(weights)))
+            self.inverse = _added(self.inverse, _summed(1.0 / weights))
 
     def sums(self) -> Sums:
-        if self.width is None:
-            none = np.zeros((0, 0))
-            empty = np.zeros(0, np.int64)
-            return Sums(empty, empty, none, none, none, none)
-        if self._dense:
-            own = np.flatnonzero(self._counts)
-            keys = own
-        else:
-            order = np.argsort(self._keys[: self.n])
-            own, keys = order, self._keys[: self.n][order]
-        sums, rests = normal(self._sums[own], self._rests[own])
-        weighted = normal(self._weighted[own], self._weighted_rests[own])
-        counts = self._counts[own]
-        return Sums(
-            keys, counts, sums, rests, *weighted, self._log, self._inverse, self._names,
-            self._fields,
-        )  # fmt: skip
+        tables = tuple(table.cells() for table in self.tables or ())
+        return Sums(tables, self.log, self.inverse, self.names, self.fields)
 
 
 def _summed(values: Floats) -> Pair:

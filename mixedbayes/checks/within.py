@@ -105,13 +105,14 @@ def candidates(predictor: LinearPredictor) -> list[Candidate]:
     for g in predictor.factors:
         if g.peculiarity:
             continue
-        n = np.bincount(g.refs, predictor.counts, g.n_levels)
+        counts = g.counting(predictor.counts)
+        n = np.bincount(g.refs, counts, g.n_levels)
         if np.sum(n > 0) < FEWEST_LEVELS:
             continue
         for k, term in enumerate(predictor.terms):
             x = predictor.X[:, k]
             total = x.var()
-            counted = x if predictor.counts is None else x * predictor.counts
+            counted = x if counts is None else x * counts
             mean = (np.bincount(g.refs, counted, g.n_levels) / np.where(n > 0, n, 1.0))[g.refs]
             between = mean.var()
             if ":" not in term and min(between, total - between) > _VARIES * total > 0:

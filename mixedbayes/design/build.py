@@ -414,6 +414,9 @@ def _group(
         terms += names
     if twice := sorted({t for t in terms if terms.count(t) > 1}):
         raise DataError(f"{twice[0]} varies over {name} twice; keep it in one bar")
+    standing, counts, active = rows.table.standing, None, None
+    if standing is not None:
+        counts, active = standing.of_factor(bars[0].factors)
     return GroupDesign(
         name=name,
         factors=bars[0].factors,
@@ -421,13 +424,14 @@ def _group(
         parts=found.parts,
         refs=found.refs,
         terms=tuple(terms),
-        Z=Z,
+        Z=Z if active is None else Z * active[:, None],
         blocks=tuple(blocks),
         left_out=_left_out(*encodings),
         margins=tuple(within),
         covariance=covariance,
         law=_law(name, bars),
-        counts=None if rows.table.standing is None else rows.table.standing.counts,
+        counts=counts,
+        active=active,
         ids=tuple(ids) if any(ids) else (),
     )
 

@@ -253,13 +253,16 @@ def _constant_within(group: GroupDesign, single: int) -> list[str]:
     """Slopes of predictors that belong to the level, next to a varying intercept."""
     if INTERCEPT not in group.terms or single == group.n_levels or group.entangled:
         return []
+    refs, Z = group.refs, group.Z
+    if group.counts is not None and group.active is not None:
+        refs, Z = refs[group.counts > 0], Z[group.counts > 0]
     first = np.empty(group.n_levels, dtype=np.int64)
-    first[group.refs[::-1]] = np.arange(len(group.refs))[::-1]
-    rows = first[group.refs]  # (n,) the first row of each row's level
+    first[refs[::-1]] = np.arange(len(refs))[::-1]
+    rows = first[refs]  # (n,) the first row of each row's level
     constant = [
         name
         for j, name in enumerate(group.terms)
-        if name != INTERCEPT and np.array_equal(group.Z[rows, j], group.Z[:, j])
+        if name != INTERCEPT and np.array_equal(Z[rows, j], Z[:, j])
     ]
     return [
         f"{', '.join(constant)} never changes within a level of {group.name}: what varies with it "

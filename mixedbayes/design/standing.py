@@ -14,6 +14,37 @@ type State = dict[str, object]
 
 
 @dataclass(frozen=True, eq=False)
+class Apart:
+    """Rows of which each takes part in the levels of some grouping columns, as in `batches.stand`.
+
+    Attributes
+    ----------
+    parts
+        Grouping column -> its part.
+    active
+        (n, parts) in which each row takes part.
+    single
+        (n,) of which part's own cells each is, -1 of none. Those of one part have all rows.
+    counts
+        (n,) by which rows count in products of columns, some of them negative: together these are
+        right for all columns.
+    """
+
+    parts: Mapping[str, int]
+    active: NDArray[np.bool_]
+    single: NDArray[np.int64]
+    counts: Floats
+
+    def rows_of(self, part: int) -> Floats:
+        """(n,) how many rows stand for the data's in one part alone."""
+        return np.where(self.single == part, self.counts, 0.0)
+
+    def part_of(self, columns: Iterable[str]) -> int | None:
+        """The part of a grouping factor of these columns; None where all rows take part."""
+        return next((self.parts[name] for name in columns if name in self.parts), None)
+
+
+@dataclass(frozen=True, eq=False)
 class Standing:
     """For what n rows of a table stand.
 
@@ -49,6 +80,10 @@ class Standing:
         What stateful functions learned of all rows, by the call's text.
     ranges
         Smallest and largest value of numeric columns.
+    apart
+        Where three and more grouping factors have sums of each two only; None elsewhere. `counts`
+        are then those of the rows of one part, the others' are 0, and `weights` are those by which
+        all rows count together.
     """
 
     counts: Floats
@@ -65,6 +100,16 @@ class Standing:
     numbers: frozenset[str] = frozenset()
     states: Mapping[str, State] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    apart: Apart | None = None
+
+    def of_factor(self, columns: Iterable[str]) -> tuple[Floats, NDArray[np.bool_] | None]:
+        """(n,) for how many rows each stands in the levels of a grouping factor, and whether it
+        takes part there; None: all do.
+        """
+        part = None if self.apart is None else self.apart.part_of(columns)
+        if self.apart is None or part is None:
+            return self.counts, None
+        return self.apart.rows_of(part), self.apart.active[:, part]
 
     @property
     def harmonic(self) -> float:

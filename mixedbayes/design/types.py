@@ -308,6 +308,35 @@ class Design:
         counts = self.mu.counts
         return counts if counts is None or self.trials is None else counts / self.trials
 
+    def counts_of(self, by: Iterable[str]) -> Floats | None:
+        """`repeats` as they are within combinations of the levels of some columns.
+
+        Raises ModelError where these are of several parts of the grouping columns, of which sums of
+        each two are left.
+        """
+        apart = None if self.standing is None else self.standing.apart
+        parts = {name: apart.parts[name] for name in by if name in apart.parts} if apart else {}
+        if apart is None or not parts:
+            return self.repeats
+        if len(set(parts.values())) > 1:
+            self.need_together(f"an average within combinations of {' and '.join(parts)}")
+        return apart.rows_of(next(iter(parts.values())))
+
+    def need_together(self, what: str) -> None:
+        """ModelError where rows are left in combinations of the levels of two factors only."""
+        if self.standing is not None and self.standing.apart is not None:
+            raise ModelError(
+                f"{what} needs the rows of each combination of levels of all factors, and of "
+                f"{self.standing.source}, read in batches, sums of the levels of each two factors "
+                "are left; fit a sample of the rows as a data frame"
+            )
+
+    @property
+    def joint_counts(self) -> Floats | None:
+        """(n,) how often each row counts in products of columns of several grouping factors."""
+        apart = None if self.standing is None else self.standing.apart
+        return self.mu.counts if apart is None else apart.counts
+
     @property
     def labels(self) -> NDArray[Any]:
         """(n,) label of each row on the dimension `obs`; see `row_labels`."""

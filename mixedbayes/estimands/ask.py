@@ -119,7 +119,7 @@ def request(
     if isinstance(over, str) and over == "observed":
         _check_observed(post, kind, target, by_names)
     base, base_words, frame_names = _base(columns, over, focal, by_names, values)
-    row_weights, weight_words = _weights(post, base, over, weights)
+    row_weights, weight_words = _weights(post, base, over, weights, by_names)
     _refuse_missing(base, by_names)
     counted = row_weights > 0
     base, row_weights = base[counted], row_weights[counted]
@@ -215,11 +215,11 @@ def _base(
 
 
 def _weights(
-    post: Posterior, base: pd.DataFrame, over: Over, name: str | None
+    post: Posterior, base: pd.DataFrame, over: Over, name: str | None, by: Sequence[str]
 ) -> tuple[Floats, str]:
     """(m,) weights of the rows, and their name in words."""
     if name is None:
-        counts = post.design.repeats if isinstance(over, str) and over == "observed" else None
+        counts = post.design.counts_of(by) if isinstance(over, str) and over == "observed" else None
         if counts is None or np.all(counts == counts[0]):
             return np.ones(len(base)), ""
         return counts, ", each as often as it counts"

@@ -241,8 +241,8 @@ def predictor_priors(
         one, arms = g.of_one_arm, 1 if g.arms is None else len(g.arms.levels)
         placement = None
         if any(one.margins):
-            placement = Placement.of(triangle(one.Z, counts), one.margins)
-        scales = np.tile(effect_scales(one, placement, counts), arms)
+            placement = Placement.of(triangle(one.Z, g.counting(counts)), one.margins)
+        scales = np.tile(effect_scales(one, placement, g.counting(counts)), arms)
         placement = Placement.joint([(placement, len(one.terms))] * arms)
         typical = _typical_variance(g)
         spreads = g.told_sd(scales)

@@ -11,10 +11,58 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes import jit
+from mixedbayes.design.standing import Standing
 from mixedbayes.marginal.columns import ColumnMap, fit_column_map
 from mixedbayes.marginal.plan import Factor, Floats, Ints
 from mixedbayes.marginal.structure import Structure
 from mixedbayes.numerics.rows import BLOCK, row_blocks
+
+type Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Rows of which each takes part in the levels of some factors.
+
+    All together they have the products of columns of two factors; some of them alone, whose weights
+    are positive, those of the population, and others those of one factor.
+
+    Attributes
+    ----------
+    population
+        (n,) which rows have the products of population columns.
+    active
+        Of each factor (n,) which rows take part; None: all.
+    own
+        Of each factor (n,) which rows have its products alone.
+    """
+
+    population: Bools
+    active: tuple[Bools | None, ...]
+    own: tuple[Bools, ...]
+
+    @classmethod
+    def of(cls, standing: Standing, factors: Sequence[Sequence[str]]) -> "Parts | None":
+        """Of rows that stand for others, and the columns of each factor; None where all take part
+        in all.
+        """
+        apart = standing.apart
+        if apart is None:
+            return None
+        parts = [apart.part_of(columns) for columns in factors]
+        return cls(
+            apart.single == 0,
+            tuple(None if k is None else apart.active[:, k] for k in parts),
+            tuple(apart.single == (k or 0) for k in parts),
+        )
+
+    def ordered(self, order: Sequence[int]) -> "Parts":
+        """With the factors in another order."""
+        return Parts(
+            self.population,
+            tuple(self.active[k] for k in order),
+            tuple(self.own[k] for k in order),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +86,7 @@ class Rows:
     share: Floats  # (p, rx)
     fit_x: Floats  # (p,)
     fit_s: Floats  # (rx,)
+    apart: Parts | None = None
 
     @property
     def n(self) -> int:
@@ -52,7 +101,11 @@ class Rows:
         return x, s - x @ self.share, e, w
 
     def effects(self, rows: slice) -> list[Floats]:
-        return [m.apply(f[1][rows]) for m, f in zip(self.maps, self.factors, strict=True)]
+        found = [m.apply(f[1][rows]) for m, f in zip(self.maps, self.factors, strict=True)]
+        if self.apart is None:
+            return found
+        pairs = zip(found, self.apart.active, strict=True)
+        return [z if there is None else z * there[rows, None] for z, there in pairs]
 
 
 def prepare_rows(
@@ -62,22 +115,33 @@ def prepare_rows(
     weights: Floats | None,
     X_sampled: Floats,
     sampled_factors: Sequence[Factor],
+    apart: Parts | None = None,
 ) -> Rows:
     """Choose the bases and subtract the weighted least-squares fit of all population columns."""
-    map_x, map_s = fit_column_map(X, weights), fit_column_map(X_sampled, weights)
-    maps = tuple(fit_column_map(f[1], weights) for f in factors)
+
+    def fitted(columns: Floats, own: Bools | None) -> ColumnMap:
+        if own is None or weights is None:
+            return fit_column_map(columns, weights)
+        return fit_column_map(columns[own], weights[own])
+
+    of_all = None if apart is None else apart.population
+    each = [None] * len(factors) if apart is None else apart.own
+    map_x, map_s = fitted(X, of_all), fitted(X_sampled, of_all)
+    maps = tuple(fitted(f[1], own) for f, own in zip(factors, each, strict=True))
     p, rx = X.shape[1], X_sampled.shape[1]
     gram, moment = np.zeros((p + rx, p + rx)), np.zeros(p + rx)
     for rows in row_blocks(len(y)):
         u = np.hstack([map_x.apply(X[rows]), map_s.apply(X_sampled[rows])])
         wu = u if weights is None else u * weights[rows, None]
+        if of_all is not None:
+            wu = wu * of_all[rows, None]
         gram += wu.T @ u
         moment += wu.T @ y[rows]
     fit = np.linalg.lstsq(gram, moment, rcond=1e-10)[0]
     share = np.linalg.lstsq(gram[:p, :p], gram[:p, p:], rcond=1e-10)[0]
     return Rows(
         y, X, factors, weights, X_sampled, sampled_factors, map_x, map_s, maps, share,
-        fit[:p], fit[p:],
+        fit[:p], fit[p:], apart,
     )  # fmt: skip
 
 
@@ -87,7 +151,8 @@ def accumulate_fronts(data: Rows, structure: Structure, fronts: Floats) -> tuple
     for rows in row_blocks(data.n, BLOCK // 4):
         x, _, e, w = data.population(rows)
         xe = np.column_stack([x, e])
-        XX += xe.T @ (xe * w[:, None])
+        own = w if data.apart is None else w * data.apart.population[rows]
+        XX += xe.T @ (xe * own[:, None])
         if data.weights is not None:
             log_weights += float(np.log(w[w > 0]).sum())
         if data.factors:

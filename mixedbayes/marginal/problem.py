@@ -15,6 +15,7 @@ import numpy as np
 
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.marginal.crossproducts import (
+    Parts,
     Rows,
     accumulate_fronts,
     prepare_rows,
@@ -118,6 +119,7 @@ def build_problem(
     names: Sequence[str] | None = None,
     max_dense: int = MAX_DENSE,
     of_rows: tuple[int, float] | None = None,
+    apart: Parts | None = None,
 ) -> Problem:
     """Read the data once and keep their cross-products.
 
@@ -142,7 +144,10 @@ def build_problem(
         Largest dense block; beyond it `choose_plan` names the factors to sample.
     of_rows
         For how many rows these stand, and the sum of the logarithms of their weights: `weights` are
-        then those by which the rows here count in cross-products, some of them perhaps 0.
+        then those by which the rows here count in cross-products, some of them perhaps 0, or
+        negative.
+    apart
+        Where rows take part in the levels of some of `factors` alone, Z being 0 in those of others.
 
     Raises
     ------
@@ -165,7 +170,8 @@ def build_problem(
         y = y - np.asarray(offset, np.float64)
     ordered = [factors[k] for k in plan.order]
     structure = analyse(ordered, len(plan.chain), X.shape[1])
-    data = prepare_rows(y, X, ordered, weights, X_sampled, sampled_factors)
+    apart = None if apart is None else apart.ordered(plan.order)
+    data = prepare_rows(y, X, ordered, weights, X_sampled, sampled_factors, apart)
     precision = np.asarray(prior_precision, np.float64).reshape(X.shape[1], X.shape[1])
     mean = np.asarray(prior_mean, np.float64).reshape(X.shape[1])
     ints, floats = _pack(data, structure, plan, mean, precision, of_rows)

@@ -14,6 +14,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Flat, Normal, Prior
 from mixedbayes.marginal.chained import Chained, chains_of
+from mixedbayes.marginal.crossproducts import Parts
 from mixedbayes.marginal.effects import (
     Shift,
     draw_effects,
@@ -415,6 +416,7 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         given["sampled_factors"] = [(g.refs, g.Z, g.n_levels) for g in sampled]
         if design.standing is not None:
             given["of_rows"] = design.standing.used, design.standing.log_weights
+            given["apart"] = Parts.of(design.standing, [g.factors for g in integrated])
         problem = build_problem(*rows, factors, **given)
     layout = _layout(population, integrated, sampled, priors, log_sigma, correlations, chains)
     return Setup(

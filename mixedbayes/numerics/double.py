@@ -160,6 +160,27 @@ def number(wide, table, places, keys, out, n):
     return n
 
 
+@jit.njit("void(i8[::1], i8[::1], i8[::1])", nogil=True)
+def least(cells, values, out):
+    """out[c] = the least of the values of the rows of cell c and what it was."""
+    for i in range(cells.size):
+        out[cells[i]] = min(out[cells[i]], values[i])
+
+
+@jit.njit(
+    "void(i8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def add_sums(cells, sums, rests, out, out_rests):
+    """Add sums and rests (n, m) of finer cells to those, (C, m), of the cells that they are in."""
+    for i in range(cells.size):
+        c = cells[i]
+        for k in range(sums.shape[1]):
+            out[c, k], rest = two_sum(out[c, k], sums[i, k])
+            out_rests[c, k] += rest + rests[i, k]
+
+
 # ---- numbers of two doubles, as arrays ---------------------------------------------------------
 
 type Double = tuple[Floats, Floats]

@@ -108,6 +108,7 @@ def pooling(
     """
     how = Description.asked(prob, statistics, interval)
     check_least_squares(post, "pooling()")
+    post.design.need_together("the residual sum of squares of each level, in pooling(),")
     groups = [g for _, g in chosen(post, group)]
     known = post.known_variances
     whole = together(post.design, known)

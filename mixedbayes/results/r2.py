@@ -229,7 +229,7 @@ def predicted(post: Posterior, of: LinearPredictor, g: GroupDesign, t: int) -> F
 
 def data_level(post: Posterior) -> tuple[float, float]:
     """r2 and pooling factor of the residuals, a block of rows at a time."""
-    y, n, counts = post.design.y, post.design.n, post.design.mu.counts
+    y, n, counts = post.design.y, post.design.n, post.design.joint_counts
     w, total = (np.ones(n), n) if counts is None else (counts, counts.sum())
     first, second, mean = np.zeros(post.n_draws), np.zeros(post.n_draws), np.empty(n)
     for rows in row_blocks(n, max(1, _BLOCK // post.n_draws)):

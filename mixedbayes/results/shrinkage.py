@@ -232,7 +232,7 @@ def check_least_squares(post: Posterior, what: str) -> None:
 def _table(
     post: Posterior, g: GroupDesign, complete: dict[str, float], how: Description
 ) -> pd.DataFrame:
-    fits = level_fits(g, own_response(post, g), post.design.weights)
+    fits = level_fits(g, own_response(post, g), g.weighing(post.design.weights))
     also = how if how.needs("mean") else replace(how, columns=(*how.columns, "mean"))
     factor = pooling_summary(post, g, also)
     table = effect_rows(g)
@@ -341,7 +341,7 @@ def unit_variance(post: Posterior) -> Floats:
 
 
 def _grams(post: Posterior, g: GroupDesign) -> Floats:
-    weights = post.design.weights
+    weights = g.weighing(post.design.weights)
     return level_grams(g, g.Z, np.ones(post.design.n) if weights is None else weights)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design.standing import Floats, Standing
+from mixedbayes.design.standing import Apart, Floats, Standing
 from mixedbayes.errors import FileError
 from mixedbayes.results.files import Each
 
@@ -27,8 +27,10 @@ KIND = {
     "numbers": [str],
     "states": Each(Each(float)),
     "ranges": Each([float]),
+    "parts?": Each(int),  # of grouping columns, where rows take part in some of them
 }
 ROWS, _WEIGHTS, _COMPUTED = "(rows)", "(weights)", "(computed {}, {})"
+_TOGETHER, _SINGLE, _ACTIVE = "(together)", "(single)", "(active {})"
 
 
 def encode(frame: pd.DataFrame, standing: Standing) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -38,6 +40,11 @@ def encode(frame: pd.DataFrame, standing: Standing) -> tuple[pd.DataFrame, dict[
         further[_WEIGHTS] = standing.weights
     for k, columns in enumerate(standing.computed.values()):
         further |= {_COMPUTED.format(k, j): column for j, column in enumerate(columns.T)}
+    said: dict[str, Any] = {}
+    if (apart := standing.apart) is not None:
+        said["parts"] = {name: int(part) for name, part in apart.parts.items()}
+        further |= {_TOGETHER: apart.counts, _SINGLE: apart.single.astype(float)}
+        further |= {_ACTIVE.format(k): own.astype(float) for k, own in enumerate(apart.active.T)}
     if taken := sorted(further.keys() & set(frame.columns)):
         raise FileError(f"a column is called {taken[0]!r}, as files call what rows stand for")
     own = frame.assign(**further)
@@ -59,6 +66,7 @@ def encode(frame: pd.DataFrame, standing: Standing) -> tuple[pd.DataFrame, dict[
             for text, state in standing.states.items()
         },
         "ranges": {name: [float(v) for v in ends] for name, ends in standing.ranges.items()},
+        **said,
     }
 
 
@@ -70,10 +78,20 @@ def decode(frame: pd.DataFrame, said: Mapping[str, Any]) -> tuple[pd.DataFrame, 
     }
     own = [ROWS, *([_WEIGHTS] if said["weighted"] else [])]
     own += [name for names in computed.values() for name in names]
+    parts = said.get("parts", {})
+    active = [_ACTIVE.format(k) for k in range(max(parts.values(), default=-1) + 1)]
+    own += [_TOGETHER, _SINGLE, *active] if parts else []
     numbers = {name: _numbers(frame, name) for name in own}
     counts, weights = numbers[ROWS], numbers.get(_WEIGHTS)
-    if min(counts.min(initial=0.0), 0.0 if weights is None else weights.min(initial=0.0)) < 0:
+    least = 0.0 if weights is None or parts else weights.min(initial=0.0)
+    if min(counts.min(initial=0.0), least) < 0:
         raise FileError("rows stand for fewer than no rows")
+    apart = None
+    if parts:
+        there = np.stack([numbers[name] > 0 for name in active], axis=1)
+        apart = Apart(parts, there, numbers[_SINGLE].astype(np.int64), numbers[_TOGETHER])
+        if weights is None or not np.array_equal(apart.rows_of(0), counts):
+            raise FileError("rows stand for others in all parts of the model than in the first")
     if not np.isclose(counts.sum(), said["used"], rtol=1e-6) or said["used"] > said["total"]:
         raise FileError(f"rows stand for {counts.sum():,.0f} rows, and not for {said['used']:,}")
     standing = Standing(
@@ -91,6 +109,7 @@ def decode(frame: pd.DataFrame, said: Mapping[str, Any]) -> tuple[pd.DataFrame, 
         frozenset(said["numbers"]),
         said["states"],
         {name: (ends[0], ends[1]) for name, ends in said["ranges"].items()},
+        apart,
     )
     left = frame.drop(columns=own)
     left.attrs = frame.attrs
@@ -104,7 +123,7 @@ def _columns(numbers: Mapping[str, Floats], names: list[str], n: int) -> Floats:
 def _numbers(frame: pd.DataFrame, name: str) -> Floats:
     if name not in frame or not pd.api.types.is_float_dtype(frame[name].dtype):
         raise FileError(f"its column {name!r} is missing, or holds no numbers")
-    values = frame[name].to_numpy(np.float64)
+    values = np.array(frame[name], np.float64)  # compiled code takes no read-only memory
     if not np.isfinite(values).all():
         raise FileError(f"its column {name!r} is not finite")
     return values

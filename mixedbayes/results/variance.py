@@ -43,7 +43,7 @@ def moments_of(predictor: LinearPredictor) -> Moments:
         _known[predictor] = Moments(
             mean=predictor.average(columns),
             cov=covariance(columns, predictor.counts),
-            squares={g.name: _square(g, predictor.counts) for g in predictor.factors},
+            squares={g.name: _square(g, g.counting(predictor.counts)) for g in predictor.factors},
         )
     return _known[predictor]
 

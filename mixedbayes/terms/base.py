@@ -47,6 +47,9 @@ class Term(ABC):
     ids: tuple[str, ...] = ()  # of each block, which correlate it with others; (): none has one
     arms: Arms | None = None  # by which the covariance of the effects differs
     within: str = ""  # the smooth that it is a part of
+    counts: Floats | None = None  # (n,) how many rows of the data each row stands for; None: itself
+    # (n,) whether each row takes part in its level, where these stand for others; None: all do
+    active: NDArray[np.bool_] | None = None
     joins: ClassVar[bool] = False  # whether `mixed` does anything
     # Whether the levels are groups, which differ from a population; those of a smooth are not: it
     # belongs to the population, and takes part in every prediction.
@@ -69,6 +72,14 @@ class Term(ABC):
         if len(self.terms) > 1:
             raise NotImplementedError(f"{type(self).__name__} has several pieces and effects")
         return np.ones((len(refs), 1)), refs, np.concatenate([Z for _, Z in self.pieces], axis=1)
+
+    def counting(self, counts: Floats | None) -> Floats | None:
+        """(n,) how often each row counts in sums over the levels, from what it counts else."""
+        return counts if self.active is None else self.counts
+
+    def weighing(self, weights: Floats | None) -> Floats | None:
+        """(n,) weights of rows in sums over the levels, from what they are else."""
+        return weights if self.active is None or weights is None else weights * self.active
 
     def take(self, rows: Ints) -> Self:
         """The term in some of the rows; all levels stay."""

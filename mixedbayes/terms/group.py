@@ -45,6 +45,8 @@ class GroupDesign(Term):
     arms: Arms | None = None  # by which the covariance of the effects differs
     within: str = ""  # "s(x, g)": the curves of each level that these effects are a part of
     counts: Floats | None = None  # (n,) how many rows of the data each row stands for; None: itself
+    # (n,) whether each row takes part in its level, where these stand for others; Z is 0 elsewhere
+    active: NDArray[np.bool_] | None = None
 
     @property
     def rows_per_level(self) -> Ints:
@@ -120,7 +122,8 @@ class GroupDesign(Term):
         return replace(self, Z=Z)
 
     def take(self, rows: Ints) -> GroupDesign:
-        return replace(self, refs=self.refs[rows], Z=self.Z[rows])
+        active = None if self.active is None else self.active[rows]
+        return replace(self, refs=self.refs[rows], Z=self.Z[rows], active=active)
 
     def masked(self, there: NDArray[np.bool_]) -> GroupDesign:
         return replace(self, Z=self.Z * there[:, None])
