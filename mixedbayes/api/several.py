@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.design.table import PANDAS
@@ -13,6 +13,8 @@ from mixedbayes.model.formulations import Centered, NonCentered
 from mixedbayes.results.library import answer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mixedbayes.checks.elpd import Elpd, Method
     from mixedbayes.checks.evidence import BayesFactor
     from mixedbayes.plots.scene import Drawing
@@ -27,7 +29,7 @@ def compare(
     target: str = "observation",
     method: Method = "stacking",
     progress: bool = True,
-) -> Any:
+) -> pd.DataFrame:
     """Rank models of the same data by their expected log predictive density.
 
     Parameters
