@@ -1,13 +1,20 @@
 """What the README promises runs as it is written there."""
 
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
+import matplotlib.image
+import numpy as np
 import pytest
 
 from mixedbayes.cli import main
+from mixedbayes.families import registry as families
 
-README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language):
@@ -27,36 +34,52 @@ def toured(tmp_path_factory):
 
 def test_the_tour_runs(toured):
     assert toured["fit"].converged
-    assert toured["model"].formula.text == "Reaction ~ Days + (Days | Subject)"
+    assert toured["fit"].model.formula.text == "Reaction ~ Days + (Days | Subject)"
 
 
-def test_the_summary_shown_is_of_the_tour(toured):
-    """Its labels; the numbers may move with the versions of what is installed."""
-    (shown,) = blocks("text")
-    labels = re.findall(r"^(?: *)([A-Za-z][\w, ]*?)(?=  |\n|:)", shown, re.MULTILINE)
-    summary = str(toured["fit"].summary())
-    assert len(labels) > 15
-    assert not [label for label in labels if label not in summary]
+def test_it_is_short():
+    """What, two commands, one picture, ten lines, where next."""
+    (tour,) = blocks("python")
+    assert 8 <= len([line for line in tour.splitlines() if line]) <= 12
+    assert len(README.splitlines()) <= 100
+    assert len(re.findall(r"!\[", README)) == 1
 
 
 def test_every_picture_table_and_prediction_named_exists(toured):
     import mixedbayes as mb
 
     methods = set(re.findall(r"\bfit\.(\w+)\(", README))
-    assert {"fixef", "ranef", "coef", "varcorr", "icc", "shrinkage", "predict"} <= methods
+    assert {"fixef", "coef", "comparisons", "check", "plot_shrinkage", "report"} <= methods
     assert all(callable(getattr(mb.Fit, name)) for name in methods)
+    assert len(families.FAMILIES) == int(re.search(r"(\d+)\s+families", README)[1])
 
 
 def test_every_command_named_exists():
-    named = set(re.findall(r"^(?:.*&& )?mixedbayes (\w+)", "\n".join(blocks("sh")), re.MULTILINE))
-    assert named == {"demo", "fit", "data"}
+    named = set(re.findall(r"\bmixedbayes (\w+)(?:\n|`)", README))
+    assert named == {"demo", "compile"}
     assert named <= set(main.commands)
 
 
+def test_every_extra_named_exists():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (told,) = re.findall(r"(?s)the\s+extras (.*?)\. A first fit", README)
+    extras = set(project["optional-dependencies"]) - {"test", "dev", "docs"}
+    assert set(re.findall(r"`(\w+)`", told)) == extras
+
+
+def test_the_picture_is_small_and_drawn_by_its_command(tmp_path):
+    kept, drawn = ROOT / "pictures" / "pooling.png", tmp_path / "pooling.png"
+    assert kept.stat().st_size < 100_000
+    command = [sys.executable, str(ROOT / "pictures" / "pooling.py"), str(drawn)]
+    subprocess.run(command, check=True)
+    a, b = (matplotlib.image.imread(path)[..., :3] for path in (kept, drawn))
+    assert a.shape == b.shape  # fonts may differ by their versions, and lines by the draws'
+    assert abs(a - b).mean() < 0.02 < abs(a - np.roll(a, 40, axis=1)).mean()
+
+
 def test_the_files_linked_exist():
-    root = Path(__file__).parents[1]
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (root / target).exists(), target
+        assert (ROOT / target).exists(), target
 
 
 def test_two_commands_are_marked_for_continuous_integration():

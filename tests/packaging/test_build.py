@@ -38,9 +38,9 @@ def unpacked(first, tmp_path_factory):
 
 
 def files_of(folder):
-    """Paths of the files in a folder, without what is computed from them."""
+    """Paths of the files in a folder, without caches and what is hidden."""
     found = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-    return {p.as_posix() for p in found if "__pycache__" not in p.parts}
+    return {p.as_posix() for p in found if not any(part[0] in "._" for part in p.parts[:-1])}
 
 
 def test_a_wheel_is_the_whole_package_and_nothing_else(first):
@@ -53,7 +53,9 @@ def test_a_wheel_is_the_whole_package_and_nothing_else(first):
     assert {"LICENSE", "mixedbayes/data/licences/GPL-2.0.txt"} <= licences
 
 
-@pytest.mark.parametrize("folder", ["mixedbayes", "tests", "notebooks", "benchmarks", "recipe"])
+@pytest.mark.parametrize(
+    "folder", ["mixedbayes", "tests", "notebooks", "benchmarks", "recipe", "pictures"]
+)
 def test_a_source_distribution_has_every_file_of(folder, unpacked):
     assert files_of(unpacked / folder) == files_of(ROOT / folder)
 
