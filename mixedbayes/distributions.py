@@ -6,6 +6,7 @@ arguments, is the same one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -155,6 +156,14 @@ class _HalfT:
 
     def __init__(self, nu: float, sigma: float) -> None:
         self._t = stats.t(nu, 0.0, sigma)
+        self._nu, self._sigma = nu, sigma
+
+    def mean(self) -> float:
+        nu = self._nu
+        if nu <= 1:
+            return math.inf
+        log_ratio = special.gammaln(0.5 * (nu + 1)) - special.gammaln(0.5 * nu)
+        return float(2 * self._sigma * math.sqrt(nu / math.pi) * np.exp(log_ratio) / (nu - 1))
 
     def logpdf(self, x: Any) -> Any:
         x = np.asarray(x, float)

@@ -28,6 +28,17 @@ def test_density_integrates_to_one(prior):
     assert total == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("prior", [d.HalfStudentT(nu, 2) for nu in (1.5, 3, 30, 1e7)], ids=str)
+def test_the_mean_of_a_half_t_is_that_of_its_density(prior):
+    mean, _ = integrate.quad(lambda x: x * float(np.exp(prior.logpdf(x))), 0, np.inf, limit=500)
+    assert prior.frozen().mean() == pytest.approx(mean, rel=1e-6)
+
+
+def test_a_half_t_with_a_long_tail_has_no_mean():
+    assert d.HalfStudentT(1, 2).frozen().mean() == np.inf
+    assert all(np.isfinite(p.frozen().mean()) for p in PROPER if type(p).__name__[-6:] != "Cauchy")
+
+
 @pytest.mark.parametrize("prior", PROPER, ids=str)
 def test_draws_follow_the_density(prior):
     x = np.sort(prior.frozen().rvs(size=4000, random_state=np.random.default_rng(1)))

@@ -1,0 +1,6 @@
+library(lme4)
+library(emmeans)
+machines <- read.csv("machines.csv")
+m <- lmer(score ~ Machine + (Machine | Worker), machines)
+print(emmeans(m, ~ Machine, lmer.df = "asymptotic"))
+print(pairs(emmeans(m, ~ Machine, lmer.df = "asymptotic"), adjust = "none"))

@@ -1,0 +1,5 @@
+library(lme4)
+library(emmeans)
+cells <- read.csv("ex33.csv")
+m <- lmer(PCV ~ time * breed + (time | animal_id), cells)
+print(emtrends(m, ~ breed, var = "time", lmer.df = "asymptotic"))

@@ -1,0 +1,5 @@
+library(lme4)
+cows <- read.csv("cbpp.csv")
+cows$period <- factor(cows$period)
+m <- glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), cows, family = binomial)
+print(exp(fixef(m)), digits = 3)

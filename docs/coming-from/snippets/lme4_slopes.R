@@ -1,0 +1,7 @@
+library(lme4)
+sleep <- read.csv("sleepstudy.csv")
+m <- lmer(Reaction ~ Days + (Days | Subject), sleep)
+print(fixef(m), digits = 4)
+print(VarCorr(m), digits = 4)
+print(head(coef(m)$Subject, 2), digits = 4)
+print(predict(m, data.frame(Days = 9), re.form = NA), digits = 4)

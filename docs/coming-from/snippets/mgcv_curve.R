@@ -1,0 +1,5 @@
+library(mgcv)
+impact <- read.csv("mcycle.csv")
+m <- gam(accel ~ s(times, k = 20), data = impact, method = "REML")
+cat("edf", round(summary(m)$edf, 2), "\n")
+print(predict(m, data.frame(times = c(10, 20, 30))), digits = 3)
