@@ -104,7 +104,42 @@ def _center(prior: Any) -> float:
 
 @dataclass(frozen=True)
 class Normal(_Location):
-    """Normal with mean mu and standard deviation sigma."""
+    """Normal prior with mean mu and standard deviation sigma.
+
+        p(x) = exp(-(x - mu)^2 / (2 sigma^2)) / (sigma sqrt(2 pi))
+
+    Parameters
+    ----------
+    mu
+        Mean, in units of the parameter on its link scale.
+    sigma
+        Standard deviation, above 0.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    StudentT : With heavier tails.
+    HalfNormal : Of what is positive.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.Normal(0, 10).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([-19.6,   0. ,  19.6])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"fixef": mb.Normal(0, 10)}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef         Normal(0, 10)
+    2  sd_Subject  Exponential(0.01775)
+    3       sigma  Exponential(0.01775)
+    """
 
     mu: float = 0.0
     sigma: float = 1.0
@@ -116,7 +151,45 @@ class Normal(_Location):
 
 @dataclass(frozen=True)
 class StudentT(_Location):
-    """Student's t with nu degrees of freedom, location mu and scale sigma."""
+    """Student's t prior with nu degrees of freedom, location mu and scale sigma.
+
+        p(x) proportional to (1 + ((x - mu) / sigma)^2 / nu)^(-(nu + 1) / 2)
+
+    Parameters
+    ----------
+    nu
+        Degrees of freedom, above 0; small ones have heavy tails.
+    mu
+        Location.
+    sigma
+        Scale, above 0; the standard deviation is sigma sqrt(nu / (nu - 2)) for nu > 2.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    Normal : Without heavy tails.
+    Cauchy : With one degree of freedom.
+    HalfStudentT : Of what is positive.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.StudentT(3, 0, 10).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([-31.82,   0.  ,  31.82])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"fixef": mb.StudentT(3, 0, 10)}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef    StudentT(3, 0, 10)
+    2  sd_Subject  Exponential(0.01775)
+    3       sigma  Exponential(0.01775)
+    """
 
     nu: float
     mu: float = 0.0
@@ -129,7 +202,42 @@ class StudentT(_Location):
 
 @dataclass(frozen=True)
 class Cauchy(_Location):
-    """Cauchy with location alpha and scale beta."""
+    """Cauchy prior with location alpha and scale beta; it has no mean.
+
+        p(x) = 1 / (pi beta (1 + ((x - alpha) / beta)^2))
+
+    Parameters
+    ----------
+    alpha
+        Location, the median.
+    beta
+        Scale, above 0: half of the distribution is within beta of alpha.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    StudentT : With lighter tails.
+    HalfCauchy : Of what is positive.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.Cauchy(0, 10).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([-127.06,    0.  ,  127.06])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"fixef": mb.Cauchy(0, 10)}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef         Cauchy(0, 10)
+    2  sd_Subject  Exponential(0.01775)
+    3       sigma  Exponential(0.01775)
+    """
 
     alpha: float = 0.0
     beta: float = 1.0
@@ -141,7 +249,41 @@ class Cauchy(_Location):
 
 @dataclass(frozen=True)
 class HalfNormal(Prior):
-    """Normal(0, sigma) restricted to positive values."""
+    """Normal(0, sigma) restricted to positive values.
+
+        p(x) = sqrt(2 / pi) exp(-x^2 / (2 sigma^2)) / sigma, x >= 0
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the normal distribution before the restriction, above 0; the mean is
+        sigma sqrt(2 / pi).
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    Exponential : With a heavier tail; the default of sds.
+    HalfStudentT : With a heavy tail.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.HalfNormal(50).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([  1.57,  33.72, 112.07])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"sd": {"Subject": mb.HalfNormal(50)}}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef      Normal(0, 48.89)
+    2  sd_Subject        HalfNormal(50)
+    3       sigma  Exponential(0.01775)
+    """
 
     sigma: float = 1.0
     positive: ClassVar[tuple[str, ...]] = ("sigma",)
@@ -181,7 +323,42 @@ class _HalfT:
 
 @dataclass(frozen=True)
 class HalfStudentT(Prior):
-    """Student's t with nu degrees of freedom and scale sigma, restricted to positive values."""
+    """Student's t about 0 restricted to positive values; the default of sds in brms.
+
+        p(x) proportional to (1 + (x / sigma)^2 / nu)^(-(nu + 1) / 2), x >= 0
+
+    Parameters
+    ----------
+    nu
+        Degrees of freedom, above 0.
+    sigma
+        Scale, above 0.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    HalfNormal : With a light tail.
+    HalfCauchy : With one degree of freedom.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.HalfStudentT(3, 50).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([  1.7 ,  38.24, 208.83])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"sd": {"Subject": mb.HalfStudentT(3, 50)}}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef      Normal(0, 48.89)
+    2  sd_Subject   HalfStudentT(3, 50)
+    3       sigma  Exponential(0.01775)
+    """
 
     nu: float
     sigma: float = 1.0
@@ -194,7 +371,40 @@ class HalfStudentT(Prior):
 
 @dataclass(frozen=True)
 class HalfCauchy(Prior):
-    """Cauchy(0, beta) restricted to positive values."""
+    """Cauchy(0, beta) restricted to positive values; it has no mean.
+
+        p(x) = 2 / (pi beta (1 + (x / beta)^2)), x >= 0
+
+    Parameters
+    ----------
+    beta
+        Scale and median, above 0.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    HalfStudentT : With lighter tails.
+    HalfNormal : With a light tail.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.HalfCauchy(50).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([   1.96,   50.  , 1272.58])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"sd": {"Subject": mb.HalfCauchy(50)}}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef      Normal(0, 48.89)
+    2  sd_Subject        HalfCauchy(50)
+    3       sigma  Exponential(0.01775)
+    """
 
     beta: float = 1.0
     positive: ClassVar[tuple[str, ...]] = ("beta",)
@@ -206,7 +416,40 @@ class HalfCauchy(Prior):
 
 @dataclass(frozen=True)
 class Exponential(Prior):
-    """Exponential with rate lam: mean 1 / lam."""
+    """Exponential prior with rate lam: mean 1 / lam; the default of sds and of sigma.
+
+        p(x) = lam exp(-lam x), x >= 0
+
+    Parameters
+    ----------
+    lam
+        Rate, above 0, in one over the unit of the parameter.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    HalfNormal : With a lighter tail.
+    Gamma : Away from 0.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.Exponential(1 / 50).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([  1.27,  34.66, 184.44])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"sd": {"Subject": mb.Exponential(1 / 50)}}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef      Normal(0, 48.89)
+    2  sd_Subject     Exponential(0.02)
+    3       sigma  Exponential(0.01775)
+    """
 
     lam: float = 1.0
     positive: ClassVar[tuple[str, ...]] = ("lam",)
@@ -218,7 +461,42 @@ class Exponential(Prior):
 
 @dataclass(frozen=True)
 class Gamma(Prior):
-    """Gamma with shape alpha and rate beta: mean alpha / beta."""
+    """Gamma prior with shape alpha and rate beta: mean alpha / beta.
+
+        p(x) proportional to x^(alpha - 1) exp(-beta x), x > 0
+
+    Parameters
+    ----------
+    alpha
+        Shape, above 0; above 1 the density is 0 at 0, so that an sd keeps away from it.
+    beta
+        Rate, above 0.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    InverseGamma : With a heavy right tail.
+    Exponential : Of shape 1.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.Gamma(2, 0.05).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([  4.84,  33.57, 111.43])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"sd": {"Subject": mb.Gamma(2, 0.05)}}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef      Normal(0, 48.89)
+    2  sd_Subject        Gamma(2, 0.05)
+    3       sigma  Exponential(0.01775)
+    """
 
     alpha: float
     beta: float
@@ -231,7 +509,41 @@ class Gamma(Prior):
 
 @dataclass(frozen=True)
 class InverseGamma(Prior):
-    """Inverse gamma with shape alpha and scale beta: mean beta / (alpha - 1)."""
+    """Inverse gamma prior with shape alpha and scale beta: mean beta / (alpha - 1) for alpha > 1.
+
+        p(x) proportional to x^(-alpha - 1) exp(-beta / x), x > 0
+
+    Parameters
+    ----------
+    alpha
+        Shape, above 0.
+    beta
+        Scale, above 0.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    Gamma : With a light right tail.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.InverseGamma(3, 100).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([ 13.84,  37.4 , 161.64])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"sigma": mb.InverseGamma(3, 100)}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef      Normal(0, 48.89)
+    2  sd_Subject  Exponential(0.01775)
+    3       sigma  InverseGamma(3, 100)
+    """
 
     alpha: float
     beta: float
@@ -244,7 +556,42 @@ class InverseGamma(Prior):
 
 @dataclass(frozen=True)
 class Uniform(Prior):
-    """Uniform between lower and upper."""
+    """Uniform prior between two bounds, beyond which the parameter cannot be.
+
+        p(x) = 1 / (upper - lower), lower < x < upper
+
+    Parameters
+    ----------
+    lower
+        Lower bound.
+    upper
+        Upper bound, above it.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    Flat : Without bounds, and improper.
+    Normal : That pulls gently instead.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.Uniform(0, 100).frozen().ppf([0.025, 0.5, 0.975]).round(2)
+    array([ 2.5, 50. , 97.5])
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"sigma": mb.Uniform(0, 100)}
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef      Normal(0, 48.89)
+    2  sd_Subject  Exponential(0.01775)
+    3       sigma       Uniform(0, 100)
+    """
 
     lower: float
     upper: float
@@ -270,7 +617,28 @@ class Uniform(Prior):
 
 @dataclass(frozen=True)
 class Flat(Prior):
-    """Improper uniform prior over the parameter's whole range: density 1 everywhere."""
+    """Improper uniform prior over the parameter's whole range: density 1 everywhere.
+
+    As lme4's estimates have it. Nothing can be drawn from it, and there is no evidence p(y) with
+    it.
+
+    See Also
+    --------
+    Normal : A wide one does the same, and is proper.
+    Uniform : Between bounds.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, priors={"fixef": mb.Flat()})
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(298.5, 140.8)
+    1       fixef                Flat()
+    2  sd_Subject  Exponential(0.01775)
+    3       sigma  Exponential(0.01775)
+    """
 
     def logpdf(self, x: Any) -> Any:
         return np.zeros_like(np.asarray(x, float))
@@ -285,9 +653,39 @@ class Flat(Prior):
 
 @dataclass(frozen=True)
 class LKJ(Prior):
-    """LKJ prior on a correlation matrix R: density proportional to det(R)^(eta - 1).
+    """LKJ prior on a correlation matrix R of the effects over a grouping factor.
 
-    eta = 1 is uniform over correlation matrices; larger values favour weak correlations.
+        p(R) proportional to det(R)^(eta - 1)
+
+    Parameters
+    ----------
+    eta
+        Above 0. 1 is uniform over correlation matrices; larger values favour weak correlations. Of
+        q effects each correlation is Beta(eta + q/2 - 1, eta + q/2 - 1) stretched over [-1, 1].
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    Uniform : Of one correlation, of cs() and ar1().
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> priors = {"cor": {"Subject": mb.LKJ(4)}}
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", sleep, priors=priors)
+    >>> model.priors.query("parameter == 'cor_Subject'")[["parameter", "prior"]]
+         parameter   prior
+    4  cor_Subject  LKJ(4)
+    >>> mb.LKJ(4)
+    LKJ(eta=4.0)
+
+    References
+    ----------
     Lewandowski, Kurowicka & Joe (2009), doi:10.1016/j.jmva.2009.04.008.
     """
 
@@ -325,10 +723,38 @@ class Share(Prior):
 
 @dataclass(frozen=True)
 class Dirichlet(Prior):
-    """Dirichlet prior on shares that add up to 1: density proportional to prod_i x_i^(a_i - 1).
+    """Dirichlet prior on shares that add up to 1, as those of the steps of mo(x).
 
-    `alpha` is one number for all shares, or a list with one for each. 1 is uniform over all ways to
-    divide; larger values favour equal shares.
+        p(x) proportional to prod_i x_i^(alpha_i - 1)
+
+    Parameters
+    ----------
+    alpha
+        One number for all shares, or a list with one for each, above 0. 1 is uniform over all ways
+        to divide; larger values favour equal shares.
+
+    Raises
+    ------
+    PriorError
+        A number is not finite, or not positive where it has to be.
+
+    See Also
+    --------
+    Normal : Of the average step.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy").query("Days < 4")
+    >>> priors = {"simo_Days": mb.Dirichlet(2)}
+    >>> model = mb.Model("Reaction ~ mo(Days) + (1 | Subject)", sleep, priors=priors)
+    >>> model.priors[["parameter", "prior"]]
+        parameter                 prior
+    0   Intercept  Normal(267.4, 85.82)
+    1       fixef      Normal(0, 76.22)
+    2   simo_Days    Dirichlet(2, 2, 2)
+    3  sd_Subject  Exponential(0.02913)
+    4       sigma  Exponential(0.02913)
     """
 
     alpha: float | tuple[float, ...] = 1.0

@@ -26,9 +26,17 @@ def with_data[M](self: M, data: Any) -> M:
     DataError, PriorError, ModelError
         As for a new model.
 
+    See Also
+    --------
+    fit_many : Many data sets at once.
+
     Examples
     --------
-    >>> model.with_data(other).fit(seed=1)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> model.with_data(sleep.head(100)).design.n
+    100
     """
     formula, given = said(self)
     made: Any = type(self)

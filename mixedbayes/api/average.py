@@ -63,6 +63,7 @@ class Average:
 
     @property
     def weights(self) -> Any:
+        """A row for each model: model, weight, draws, elpd, se, family, formula."""
         return answer(self.table, self.mixture.design.library)
 
     @property
@@ -134,6 +135,11 @@ def average(
         The models have different responses or rows, or a column with different values; weights
         are not of these models, below 0, or do not sum to 1; or as in `compare`.
 
+    See Also
+    --------
+    compare : The scores that weights are of.
+    bayes_factor : Whether one of them is true.
+
     Notes
     -----
     Chains of the mixture are as long as the shortest of the models'. Position by position, one
@@ -142,15 +148,26 @@ def average(
     shares are the weights to one draw in a chain, comparisons are always within a model, never
     between two, and whatever is asked of the result next, as its contrasts, is so too.
 
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> slopes = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> lines = mb.fit("Reaction ~ Days + (1 | Subject)", sleep, seed=1)
+    >>> both = mb.average({"lines": lines, "slopes": slopes}, target="Subject")
+    >>> both.weights[["model", "weight"]]
+        model  weight
+    0   lines 0.09208
+    1  slopes  0.9079
+    >>> both.means(at={"Days": [0, 9]})[["Days", "mean", "lower", "upper"]]
+       Days  mean lower upper
+    0     0 251.4 234.8 267.8
+    1     9 345.2 316.8 372.3
+
     References
     ----------
     Yao, Vehtari, Simpson & Gelman (2018), Using stacking to average Bayesian predictive
     distributions, Bayesian Analysis 13(3), doi:10.1214/17-BA1091.
-
-    Examples
-    --------
-    >>> both = mb.average({"lines": fit1, "slopes": fit2}, target="Subject")  # doctest: +SKIP
-    >>> both.means("Days", at={"Days": [0, 9]})  # doctest: +SKIP
     """
     strange = not isinstance(fits, Mapping) or [f for f in fits.values() if not isinstance(f, Fit)]
     if strange or not fits:

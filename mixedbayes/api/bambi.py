@@ -55,11 +55,20 @@ def from_bambi(
         censored response or another family; or if it codes a column in another way. The message
         names it.
 
+    See Also
+    --------
+    to_bambi : The way there.
+    from_pymc : Of a trace of our own model in PyMC.
+
     Examples
     --------
-    >>> import bambi as bmb, mixedbayes as mb  # doctest: +SKIP
-    >>> model = bmb.Model("Reaction ~ Days + (Days | Subject)", data)  # doctest: +SKIP
-    >>> mb.from_bambi(model, model.fit()).icc()  # doctest: +SKIP
+    >>> import bambi as bmb
+    >>> import mixedbayes as mb
+    >>> dyes = mb.load_data("dyestuff")
+    >>> theirs = bmb.Model("Yield ~ 1 + (1 | Batch)", dyes)
+    >>> trace = theirs.fit(random_seed=1)  # doctest: +SKIP
+    >>> fit = mb.from_bambi(theirs, trace)  # doctest: +SKIP
+    >>> fit.icc()  # doctest: +SKIP
     """
     said = translated(model)
     found, ours = _ours(model, said, functions)

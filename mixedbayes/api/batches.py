@@ -87,13 +87,22 @@ def source(
     DataError
         The data cannot be opened, or cells or size are not positive.
 
+    See Also
+    --------
+    fit : Takes such data without it, too.
+    load_data : Small data that are shipped.
+
     Examples
     --------
     >>> import mixedbayes as mb
     >>> sleep = mb.source(mb.load_data("sleepstudy"))
     >>> sleep
     Source of a table of 180 rows x 3 columns: Reaction, Days, Subject
-    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)  # doctest: +SKIP
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.fixef()[["term", "mean", "sd"]]
+            term  mean    sd
+    0  Intercept 251.4 8.234
+    1       Days 10.42 1.624
     """
     for name, given in (("cells", cells), ("size", SIZE if size is None else size)):
         if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:

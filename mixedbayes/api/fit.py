@@ -38,13 +38,127 @@ def fit(
     effects: Keep = "auto",
     cache: str | Path | None = None,
 ) -> Fit:
-    """Make a `Model` and fit it: the arguments of `Model` and `Model.fit` by name.
+    """Fit a Bayesian mixed model: a formula, data, a family, and the posterior comes back.
+
+    With linear predictor eta = X beta + sum_k Z_k b_k, group effects b_k ~ Normal(0, Sigma_k) over
+    the levels of each grouping factor, and a response y ~ family(g^-1(eta)), the posterior of all
+    parameters given the data is sampled by NUTS; of Gaussian models the effects are integrated out
+    in closed form and drawn back. It makes a `Model` and fits it: ``Model(formula, data, ...)`` and
+    `Model.fit` are the two steps.
+
+    Parameters
+    ----------
+    formula
+        ``"Reaction ~ Days + (Days | Subject)"`` as in lme4 and brms, or a list with further
+        formulas for parameters of the family, ``["y ~ x + (1 | g)", "sigma ~ x"]``.
+        `Model`
+        explains all that a formula may say.
+    data
+        A data frame of pandas, polars or pyarrow, never changed, in whose library tables come back;
+        or files, a query, a table in a database, see `source`.
+    family
+        Name or object: "gaussian", "student_t", "bernoulli", "binomial", "poisson",
+        "negative_binomial", "gamma", "cumulative", ...; ``help(mb.families)`` lists them. Of
+        several responses a dictionary by response.
+    residual
+        How residuals of a Gaussian response are correlated within groups, ``"ar1(visit |
+        patient)"``.
+    priors
+        Priors by name, ``{"fixef": mb.Normal(0, 10), "sd": {"Subject": mb.HalfNormal(50)}}``; what
+        is not given has a weakly informative default in the data's units, see `Model.priors`.
+    formulation
+        "auto", or how effects are written for the sampler: ``mb.Marginal()``, ``mb.Quadrature()``,
+        ``mb.PartiallyCentered()``, ``mb.NonCentered()``, ``mb.Centered()``.
+    functions
+        Functions of your own that the formula may call, by name.
+    missing
+        "drop": rows with a missing value in a used column are left out and counted in
+        `Model.notes`. "error": they raise DataError.
+    known
+        Covariances between levels that the formula names, ``(1 | gr(species, cov=A))``: ``{"A":
+        A}``.
+    draws, tune, chains
+        Draws kept per chain, draws for tuning (None: as many as such a posterior needs), and
+        chains.
+    cores
+        Chains that run at the same time; None: as many as there are processors.
+    seed
+        0 to 2**31 - 1; the same seed gives the same draws. None: a random one, which is kept.
+    sampler, target_accept, max_treedepth, progress, effects, cache
+        As in `Model.fit`.
+
+    Returns
+    -------
+    Fit
+        The posterior, which prints its summary. `Fit.fixef`, `ranef`, `coef`, `varcorr` are the
+        field's tables, on the link scale; `predict`, `means`, `comparisons` answer on the
+        response's; `check` says whether to trust it.
+
+    Raises
+    ------
+    FormulaError
+        The formula is not understood; a caret shows the place, and where another package's word is
+        meant, how it is said here.
+    DataError
+        A column is missing, or does not suit the formula or the family; with counts and rows.
+    PriorError
+        A prior is of nothing that the model has, or not possible there; what it has is listed.
+    ModelError
+        The model cannot be fitted as asked; the message says what can.
+    SamplingError
+        A setting is out of range, or the sampler found no start.
+
+    See Also
+    --------
+    Model : The model without sampling: its priors, code, and simulated data.
+    load : A fit from a file.
+    fit_many : Many data sets, or imputed ones.
+    pooling : Complete, no and partial pooling in one table.
+    simulate : Data with known truth.
 
     Examples
     --------
     >>> import mixedbayes as mb
     >>> sleep = mb.load_data("sleepstudy")
-    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)  # doctest: +SKIP
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit
+    formula  Reaction ~ Days + (Days | Subject)
+    family   gaussian, identity link
+    rows     180 used
+    groups   Subject: 18 levels
+    draws    4 chains of 1,000, nutpie, seed 1, Marginal()
+    <BLANKLINE>
+    Group effects             mean     sd  lower  upper  P(>0)  ess_bulk  rhat
+      Subject (18 levels)
+        sd  Intercept        31.0    7.6   19.0   47.9             3,581  1.00
+        sd  Days              6.1    1.3    4.0    9.3             3,862  1.00
+        cor Intercept, Days  -0.11   0.28  -0.61   0.46            4,031  1.00
+    <BLANKLINE>
+    Population effects
+      Intercept              251.4    8.2  235.7  267.3  1.000     4,024  1.00
+      Days                    10.4    1.6    7.2   13.6  1.000     4,059  1.00
+    <BLANKLINE>
+    Residual
+      sd  sigma               25.8    1.5   23.1   28.9            5,031  1.00
+    <BLANKLINE>
+    Shares of variance
+      ICC adjusted           0.722  0.066  0.585  0.845            3,635  1.00
+      ICC unadjusted         0.529  0.089  0.365  0.713            3,661  1.00
+      R2  marginal           0.271  0.074  0.126  0.412            3,918  1.00
+      R2  conditional        0.800  0.041  0.715  0.876            3,657  1.00
+    <BLANKLINE>
+    Converged: 4 chains, 4,000 draws, 0 divergences, largest rhat 1.005, smallest ess_bulk 3,518,
+    smallest ess_tail 2,697; 45 quantities.
+    <BLANKLINE>
+    mean, sd: of the posterior. lower, upper: 95 % equal-tailed interval. P(>0): probability of
+    being
+    positive. ess_bulk: effective number of draws. rhat: 1.00 where the chains agree.
+    Effects of each level: ranef() (deviations), coef() (with the population).
+
+    References
+    ----------
+    Bates, Mächler, Bolker & Walker (2015), doi:10.18637/jss.v067.i01, for formulas and terms;
+    Bürkner (2017), doi:10.18637/jss.v080.i01, for families.
     """
     model = Model(
         formula,

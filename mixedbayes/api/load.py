@@ -43,6 +43,21 @@ def load(
         formula uses functions that were not given, or with those given computes other values
         than in the fit; or its family is one of your own that was not given, or one with other
         parameters, links or another density.
+
+    See Also
+    --------
+    save : The method of `Fit` that writes such files.
+    fit : With ``cache=`` a folder of such files.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> path = fit.save("sleep.nc")
+    >>> again = mb.load(path)
+    >>> again.model.formula.text == fit.model.formula.text
+    True
     """
     saved, where = store.read(path), str(path)
     own = keep.checked(saved, where, functions)

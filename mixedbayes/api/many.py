@@ -74,12 +74,39 @@ class FitMany(Fit):
 
         Returns
         -------
-        DataFrame with a row for each: data_set, rows (used), draws, divergences, rhat (the
-        largest), ess_bulk and ess_tail (the smallest), converged.
+        DataFrame
+            One row per data set:
+
+            - data_set: its name;
+            - rows: how many were used;
+            - draws: how many it adds;
+            - divergences: trajectories that diverged;
+            - rhat: the largest;
+            - ess_bulk, ess_tail: the smallest effective numbers of draws;
+            - converged: whether no check failed.
+
+        Raises
+        ------
+        ModelError
+            As `Fit.diagnostics` of a data set does.
+
+        See Also
+        --------
+        diagnostics : Of all data sets together.
 
         Examples
         --------
-        >>> fit.data_sets()  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> sleep.loc[[4, 9], "Reaction"] = None
+        >>> fit = mb.fit("Reaction | mi() ~ Days + (1 | Subject)", sleep, seed=1)
+        >>> sets = fit.imputed(3)
+        >>> pooled = mb.fit_many("Reaction ~ Days + (1 | Subject)", sets, seed=1)
+        >>> pooled.data_sets()[["data_set", "rows", "converged"]]
+          data_set  rows  converged
+        0        1   180       True
+        1        2   180       True
+        2        3   180       True
         """
         rows = []
         for name, fit in self.fits.items():
@@ -245,11 +272,38 @@ def fit_many(
         A column of `by` is not there or has missing values, or responses have other rows; or
         A data set has other levels, columns or learned transforms than the first; it is named.
 
+    See Also
+    --------
+    imputed : Of `Fit`: data sets with missing responses drawn.
+    fit : One data set.
+    with_data : Of `Model`: the same model of other data.
+
     Examples
     --------
-    >>> pooled = mb.fit_many("y ~ x + (1 | g)", fit.imputed(20), seed=1)  # doctest: +SKIP
-    >>> pooled.fixef()  # doctest: +SKIP
-    >>> many = mb.fit_many("y ~ x + (1 | g)", data, by="region", workers=-1)  # doctest: +SKIP
+    Each data set by itself, eighteen regressions:
+
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> many = mb.fit_many("Reaction ~ Days", sleep.head(30), by="Subject", seed=1)
+    >>> many.units()[["Subject", "rows", "converged", "error"]]
+      Subject  rows  converged error
+    0     308    10       True
+    1     309    10       True
+    2     310    10       True
+    >>> many.apply("fixef")[["Subject", "term", "mean", "sd"]].head(2)
+      Subject       term  mean    sd
+    0     308  Intercept 245.8 33.00
+    1     308       Days 21.47 6.172
+
+    Imputed data sets, pooled:
+
+    >>> sleep.loc[[4, 9], "Reaction"] = None
+    >>> fit = mb.fit("Reaction | mi() ~ Days + (1 | Subject)", sleep, seed=1)
+    >>> pooled = mb.fit_many("Reaction ~ Days + (1 | Subject)", fit.imputed(3), seed=1)
+    >>> pooled.fixef()[["term", "mean", "sd"]]
+            term  mean     sd
+    0  Intercept 251.7  10.17
+    1       Days 10.26 0.7946
     """
     given: dict[str, Any] = {
         "family": family, "priors": priors, "formulation": formulation, "functions": functions,

@@ -175,10 +175,52 @@ class Model:
     FormulaError, DataError, PriorError, ModelError
         Each says what is wrong, where, and what to do.
 
+    See Also
+    --------
+    fit : Model and posterior in one call.
+    simulate : Data with known truth.
+
     Examples
     --------
     >>> import mixedbayes as mb
-    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> model
+    formula   Reaction ~ Days + (Days | Subject)
+    family    gaussian, identity link
+    rows      180 used
+    groups    Subject: 18 levels
+    sampling  Marginal(): the response is Gaussian, so all effects integrate out exactly
+    plan      Subject: 18 levels x 2 effects eliminated in blocks; 2 population columns dense;
+    about 2e3
+              flops per gradient
+    <BLANKLINE>
+    parameter                   prior                 95 % of it     from
+    Intercept                   Normal(298.5, 140.8)  22.5 to 575    at the predictors' means:
+    mean, and
+                                                                     2.5 x sd(Reaction) = 56.33
+    Days                        Normal(0, 48.89)      -95.8 to 95.8  2.5 x sd(Reaction) = 56.33 /
+    Days:
+                                                                     2.88
+    sd over Subject, Intercept  Exponential(0.01775)  1.43 to 208    mean sd(Reaction) = 56.33; at
+    the
+                                                                     predictors' means
+    sd over Subject, Days       Exponential(0.05113)  0.495 to 72.1  mean sd(Reaction) = 56.33 /
+    Days:
+                                                                     2.88
+    correlations over Subject   LKJ(2)                -0.81 to 0.81  favours weak correlations a
+    little;
+                                                                     at the predictors' means
+    sigma                       Exponential(0.01775)  1.43 to 208    mean sd(Reaction) = 56.33
+    >>> model.priors[["parameter", "term", "prior"]]
+         parameter                      term                 prior
+    0    Intercept  at the predictors' means  Normal(298.5, 140.8)
+    1        fixef                      Days      Normal(0, 48.89)
+    2   sd_Subject                 Intercept  Exponential(0.01775)
+    3   sd_Subject                      Days  Exponential(0.05113)
+    4  cor_Subject                                          LKJ(2)
+    5        sigma                            Exponential(0.01775)
+    >>> fit = model.fit(seed=1)
     """
 
     @told
@@ -281,9 +323,21 @@ class Model:
         ModelError
             The formulation is not possible for this model; the message says why.
 
+        See Also
+        --------
+        pymc : The model in the formulation that a fit has.
+        from_pymc : A Fit of what `pm.sample` makes of it.
+        code : As text, without this package.
+
         Examples
         --------
-        >>> model.build(mb.NonCentered())  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+        >>> sorted(v.name for v in model.build(mb.NonCentered()).free_RVs)
+        ['Intercept_at_means', 'fixef', 'partial_cor_Subject', 'sd_Subject_at_means', 'sigma',
+        'u_ranef_Subject']
+        >>> sorted(v.name for v in model.build(mb.Marginal()).free_RVs)
+        ['partial_cor_Subject', 'sd_Subject_at_means', 'sigma']
         """
         chosen = self._chosen(formulation)
         asked = isinstance(formulation, Formulation)
@@ -302,9 +356,17 @@ class Model:
         MissingExtraError
             If graphviz is not installed.
 
+        See Also
+        --------
+        pymc : What is drawn.
+
         Examples
         --------
-        >>> model.graph().render("model")  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+        >>> picture = model.graph()
+        >>> "Subject" in picture.source
+        True
         """
         from mixedbayes.model.build import graph
 
@@ -337,12 +399,39 @@ class Model:
     ) -> Fit:
         """Sample the posterior.
 
+        Gaussian models are sampled with all effects integrated out, others as `formulation` says or
+        as serves best; `Fit.formulation` says which, and why. Nothing is compiled per model.
+
         Parameters
         ----------
-        draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress, effects
-            As in `mixedbayes.sample.settings.Settings`. The seed is kept in the result.
+        draws
+            Draws kept per chain, after tuning.
+        tune
+            Tuning draws per chain, which are discarded. None: chosen by the kind of posterior.
+        chains
+            Independent chains; rhat needs two at least.
+        cores
+            Chains that run at the same time. None: as many as there are processors, at most
+            `chains`. The draws do not depend on it.
+        seed
+            0 to 2**31 - 1; the same seed gives the same draws. None: one is drawn from the
+            operating system's entropy. It is kept in the result, ``fit.settings.seed``.
         formulation
-            Instead of the model's own.
+            Instead of the model's own, see `Model`.
+        sampler
+            "nutpie", "pymc" (PyMC's own NUTS) or "numpyro" (an extra).
+        target_accept
+            Acceptance rate that the step size of NUTS is tuned to, between 0 and 1; higher values
+            take smaller steps, against divergences. None: chosen by the kind of posterior.
+        max_treedepth
+            A trajectory of NUTS has at most 2**max_treedepth - 1 leapfrog steps.
+        progress
+            Show one progress display in a terminal or a notebook; elsewhere nothing is ever
+            printed.
+        effects
+            What is kept of the group effects: "draws", "summary" (mean, sd and quantiles; with
+            ``Marginal()`` and ``Quadrature()``), or "auto": draws, unless these would take more
+            than 2 GB.
         cache
             A folder: the same formula, data, priors, settings, seed and versions are read from it
             instead of sampled again. Needs a seed.
@@ -350,6 +439,8 @@ class Model:
         Returns
         -------
         Fit
+            The posterior. `Fit.note` says what happened on the way, for example an interruption by
+            Ctrl-C, which keeps the draws that were made.
 
         Raises
         ------
@@ -360,9 +451,21 @@ class Model:
         FileError
             The cache cannot be written.
 
+        See Also
+        --------
+        fit : Of the package: model and fit in one call.
+        diagnostics : Of the result: whether the sampler converged.
+        summary : Of the result.
+
         Examples
         --------
-        >>> fit = model.fit(seed=1)  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+        >>> fit = model.fit(draws=500, seed=1)
+        >>> fit.converged
+        True
+        >>> print(fit.formulation)
+        Marginal()
         """
         settings = Settings(
             draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress,
@@ -393,6 +496,25 @@ class Model:
 class Fit(Accessors):
     """The posterior of a `Model`: tables, pictures, predictions, checks and files.
 
+    `fit` and `Model.fit` make it. It prints its summary. What to ask next:
+
+    - tables: `fixef`, `ranef`, `coef`, `varcorr`, `parameters`, `icc`, `r2`, `describe`, `draws`;
+    - pooling: `shrinkage`, `pooling`, `explained`;
+    - answers on the response's scale: `predict`, `means`, `comparisons`, `slopes`, `grid`,
+      `condition_on`, `missing`;
+    - statements: `hypothesis`;
+    - trust: `diagnostics`, `check`, `pp_check`, `loo`, `kfold`, `prior_sensitivity`,
+      `log_evidence`;
+    - pictures: `plot_fitted`, `plot_ranef`, `plot_shrinkage`, `plot_predictions`, ...;
+    - reporting: `table`, `methods`, `report`, `explore`, `save`.
+
+    Parameters
+    ----------
+    model
+        The model that was fitted.
+    posterior
+        Its draws; users have fits from `fit`, `Model.fit`, `load`, `from_pymc` and `from_bambi`.
+
     Attributes
     ----------
     model
@@ -422,6 +544,25 @@ class Fit(Accessors):
         How the group effects were written for the sampler.
     note
         What happened on the way, for example an interruption; empty if nothing did.
+
+    See Also
+    --------
+    fit : Makes it.
+    Model : The model without draws.
+    load : From a file.
+    compare : Several fits.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.fixef()[["term", "mean", "lower", "upper"]]
+            term  mean lower upper
+    0  Intercept 251.4 235.7 267.3
+    1       Days 10.42 7.235 13.60
+    >>> fit.settings.seed, fit.converged, fit.library
+    (1, True, 'pandas')
     """
 
     response = method(response, table=False, several="all")
@@ -433,6 +574,7 @@ class Fit(Accessors):
 
     @property
     def idata(self) -> xr.DataTree:
+        """The draws as ArviZ has them: a DataTree, see the class."""
         return self.posterior.idata
 
     @idata.setter
@@ -441,14 +583,17 @@ class Fit(Accessors):
 
     @property
     def settings(self) -> Settings:
+        """Settings of the sampler as they were used: `draws`, `tune`, `chains`, `seed`, ..."""
         return self.posterior.made.settings
 
     @property
     def formulation(self) -> Chosen:
+        """How the effects were written for the sampler, and why; prints itself."""
         return self.posterior.made.formulation
 
     @property
     def note(self) -> str:
+        """What happened on the way, for example an interruption; empty if nothing did."""
         return self.posterior.made.note
 
     @property
@@ -487,9 +632,19 @@ class Fit(Accessors):
             If the folder does not exist or cannot be written, `path` is a folder, the disk is full,
             or a column of the data has a type that cannot be kept.
 
+        See Also
+        --------
+        load : Reads it back.
+        report : A page to be read by people.
+
         Examples
         --------
-        >>> fit.save("sleep.nc")  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> path = fit.save("sleep.nc")
+        >>> mb.load(path).fixef()["mean"].tolist() == fit.fixef()["mean"].tolist()
+        True
         """
         return store.write(path, saved(self.posterior, self.model.asked))
 

@@ -39,7 +39,7 @@ def pooling(
     seed: int | None = None,
     **settings: Any,
 ) -> PoolingTable:
-    """Complete, no and partial pooling of a regression over the levels of a grouping factor.
+    r"""Complete, no and partial pooling of a regression over the levels of a grouping factor.
 
     Fits ``formula + (varying | group)`` and sets its coefficients beside least squares over all
     rows and within each level.
@@ -67,9 +67,13 @@ def pooling(
     Returns
     -------
     PoolingTable
-        A data frame of pandas with one row per level, term and kind of pooling ("complete", "none",
-        "partial"): group, level, term, n, kind, mean, sd, lower, upper and note, see
-        `Fit.pooling`. The attribute `fit` is the fitted model.
+        A data frame of pandas with one row per level, term and kind of pooling, whose attribute
+        `fit` is the fitted model:
+
+        - group, level, term, n: which level, and how many rows it has;
+        - kind: "complete", "none" or "partial";
+        - mean, sd, lower, upper: estimate, standard error or posterior sd, and interval;
+        - note: why a row of "none" is NaN, else empty; see `Fit.pooling`.
 
     Raises
     ------
@@ -78,12 +82,33 @@ def pooling(
     DataError, ModelError, PriorError
         As for `Model`.
 
+    See Also
+    --------
+    pooling : The method of `Fit`.
+    shrinkage : How far each level is pulled.
+
     Examples
     --------
     >>> import mixedbayes as mb
     >>> sleep = mb.load_data("sleepstudy_partial")
-    >>> table = mb.pooling("Reaction ~ Days", "Subject", sleep, seed=1)  # doctest: +SKIP
-    >>> table.fit.plot_pooling()  # doctest: +SKIP
+    >>> table = mb.pooling("Reaction ~ Days", "Subject", sleep, seed=1)
+    >>> table.query("level == '373'")
+           group level       term  n      kind  mean    sd  lower upper  \
+    114  Subject   373  Intercept  1  complete 252.3 6.406  239.7 265.0
+    115  Subject   373  Intercept  1      none 245.0   NaN    NaN   NaN
+    116  Subject   373  Intercept  1   partial 248.0 19.44  208.5 286.4
+    117  Subject   373       Days  1  complete 10.33 1.210  7.941 12.71
+    118  Subject   373       Days  1      none   NaN   NaN    NaN   NaN
+    119  Subject   373       Days  1   partial 10.48 6.362 -2.117 23.23
+    <BLANKLINE>
+                                          note
+    114
+    115      no residual: 1 row fitted exactly
+    116
+    117
+    118  1 row for 2 effects (Intercept, Days)
+    119
+    >>> figure = table.fit.plot_pooling(max_levels=6)
     """
     parsed = parse(formula)
     if parsed.random:

@@ -42,11 +42,27 @@ def from_pymc(model: Model, trace: Any, *, seed: int = 0) -> Fit:
     ModelError
         If the trace lacks variables of the model, or is of other data; the message says which.
 
+    See Also
+    --------
+    pymc : The model in PyMC.
+    build : In another formulation.
+    from_bambi : Of a fit by Bambi.
+
     Examples
     --------
-    >>> import mixedbayes as mb, pymc as pm  # doctest: +SKIP
-    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", data)  # doctest: +SKIP
-    >>> mb.from_pymc(model, pm.sample(model=model.pymc)).icc()  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> import pymc as pm
+    >>> model = mb.Model("Yield ~ 1 + (1 | Batch)", mb.load_data("dyestuff"))
+    >>> trace = pm.sample(model=model.pymc)  # doctest: +SKIP
+
+    Any tree with the model's variables will do, such as that of a fit:
+
+    >>> trace = model.fit(draws=100, seed=1).idata
+    >>> fit = mb.from_pymc(model, trace)
+    >>> fit.varcorr()[["group", "term", "kind"]]
+          group       term kind
+    0     Batch  Intercept   sd
+    1  Residual        NaN   sd
     """
     if not isinstance(model, Model):
         raise ModelError(

@@ -28,6 +28,7 @@ class ResponseFit(Accessors):
 
     @property
     def idata(self) -> xr.DataTree:
+        """The draws of this response, as ArviZ has them."""
         return self.posterior.idata
 
     @property
@@ -75,8 +76,21 @@ def response(post: Posterior, name: str) -> ResponseFit:
     ModelError
         The model has one response, or none of this name.
 
+    See Also
+    --------
+    varcorr : Of all responses, with the correlations between them.
+
     Examples
     --------
-    >>> fit.response("weight").icc()  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> plan = {"groups": {"child": 20}, "per_group": 5, "covariates": {"age": range(5)}}
+    >>> plan["sd"] = {"child": 1}
+    >>> growth = mb.simulate("weight ~ age + (1 | child)", **plan, fixef={"age": 2}, seed=1)
+    >>> growth["height"] = mb.simulate("height ~ age + (1 | child)", **plan, seed=2)["height"]
+    >>> fit = mb.fit("mv(weight, height) ~ age + (1 | p | child)", growth, seed=1)
+    >>> fit.response("weight").icc()[["group", "kind", "mean", "lower", "upper"]]
+       group        kind   mean   lower  upper
+    0  child    adjusted 0.4854  0.2758 0.6949
+    1  child  unadjusted 0.1161 0.05064 0.2176
     """
     return ResponseFit(of_response(post, name))

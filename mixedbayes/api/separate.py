@@ -86,13 +86,34 @@ class Fits:
 
         Returns
         -------
-        DataFrame with a row for each unit: its columns, rows (used), seconds, divergences, rhat
-        (the largest), ess_bulk and ess_tail (the smallest), converged, and error, why there is no
-        fit, empty where there is one. A unit's column of such a name is `rows_unit`.
+        DataFrame
+            One row per unit; a unit's column that is called as one of these is `rows_unit` and the
+            like:
+
+            - the columns that tell units apart;
+            - rows: how many were used;
+            - seconds: that the fit took;
+            - divergences: trajectories that diverged;
+            - rhat: the largest;
+            - ess_bulk, ess_tail: the smallest effective numbers of draws;
+            - converged: whether no check failed;
+            - error: why there is no fit, empty where there is one.
+
+        See Also
+        --------
+        table : Every quantity.
+        apply : Any other question.
 
         Examples
         --------
-        >>> many.units().query("error != ''")  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy").head(30)
+        >>> many = mb.fit_many("Reaction ~ Days", sleep, by="Subject", seed=1)
+        >>> many.units()[["Subject", "rows", "converged"]]
+          Subject  rows  converged
+        0     308    10       True
+        1     309    10       True
+        2     310    10       True
         """
         none = _health(None, 0.0, "")
         called = {name: apart(name, none, "unit") for name in self.by}
@@ -107,12 +128,28 @@ class Fits:
 
         Returns
         -------
-        DataFrame with a row for each unit and quantity: the unit's columns, table, quantity, mean,
-        sd, lower, upper, ess_bulk, rhat. Units without a fit have none.
+        DataFrame
+            One row per unit and quantity; units without a fit have none:
+
+            - the columns that tell units apart;
+            - table, quantity, mean, sd, lower, upper, ess_bulk, rhat: as in `Fit.describe`.
+
+        See Also
+        --------
+        units : How each fit fared.
+        apply : Any other question.
 
         Examples
         --------
-        >>> many.table().to_parquet("regions.parquet")  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy").head(30)
+        >>> many = mb.fit_many("Reaction ~ Days", sleep, by="Subject", seed=1)
+        >>> many.table()[["Subject", "quantity", "mean", "sd"]].head(4)
+          Subject      quantity   mean     sd
+        0     308         sigma  54.42  16.08
+        1     308     Intercept  245.8  33.00
+        2     308          Days  21.47  6.172
+        3     308  r2[marginal] 0.5825 0.1828
         """
         return self._joined((u, f.table) for u, f in self.found.items() if f.table is not None)
 
@@ -129,16 +166,30 @@ class Fits:
 
         Returns
         -------
-        DataFrame: the unit's columns, and those of the tables.
+        DataFrame
+            The unit's columns, and those of the tables, one below the other.
 
         Raises
         ------
         ModelError
             What is returned is no data frame.
 
+        See Also
+        --------
+        table : Every quantity.
+        units : How each fit fared.
+
         Examples
         --------
-        >>> many.apply("icc", prob=0.9)  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy").head(30)
+        >>> many = mb.fit_many("Reaction ~ Days", sleep, by="Subject", seed=1)
+        >>> slopes = many.apply(lambda fit: fit.slopes("Days").table)
+        >>> slopes[["Subject", "term", "mean", "sd"]]
+          Subject  term  mean    sd
+        0     308  Days 21.47 6.172
+        1     309  Days 2.195 1.111
+        2     310  Days 6.043 1.592
         """
         if isinstance(function, str) and not hasattr(Fit, function):
             raise ModelError(

@@ -45,14 +45,43 @@ def compare(
 
     Returns
     -------
-    DataFrame, the best model first: elpd, se, the difference from the best and its standard error
-    (dse), p, weight. In pandas the models are row labels; where all are fits of data of another
-    library the table is of that, and they are a column `model`.
+    DataFrame
+        One row per model, the best first; in pandas the models are row labels, and where all are
+        fits of data of another library the table is of that, and they are a column `model`:
+
+        - rank: 0 is the best;
+        - elpd_diff: elpd less that of the best;
+        - dse: standard error of that difference;
+        - p_worse: probability that the model predicts worse than the best, by a normal
+          approximation;
+        - diag_diff: why that may be off: "N < 100" or "|elpd_diff| < 4", else empty;
+        - p: effective number of parameters;
+        - diag_elpd: how many Pareto k are too high for the score, else empty;
+        - elpd: expected log predictive density, higher is better;
+        - se: its standard error;
+        - weight: of the model in an average of all, by `method`.
 
     Raises
     ------
     ModelError
         The models have different responses, rows or targets; the message says which.
+
+    See Also
+    --------
+    loo : The scores, and who is influential.
+    average : Predictions of all, by these weights.
+    bayes_factor : By the probability of the data.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> slopes = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> lines = mb.fit("Reaction ~ Days + (1 | Subject)", sleep, seed=1)
+    >>> mb.compare({"lines": lines, "slopes": slopes})
+            rank elpd_diff   dse p_worse diag_diff diag_elpd     p   elpd    se weight
+    slopes     0     0.000 0.000     NaN                     35.61 -861.9 22.90 0.8957
+    lines      1    -23.12 12.10  0.9720                     19.41 -885.0 14.28 0.1043
     """
     from mixedbayes.checks.elpd import compare_elpd
 
@@ -86,6 +115,23 @@ def bayes_factor(a: Fit, b: Fit) -> BayesFactor:
     ------
     ModelError
         They are models of different data, or one has no evidence in closed form.
+
+    See Also
+    --------
+    log_evidence : Of each fit.
+    compare : By predictions, which depend less on priors.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> slopes = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> lines = mb.fit("Reaction ~ Days + (1 | Subject)", sleep, seed=1)
+    >>> mb.bayes_factor(slopes, lines)
+    The data are 10^7.4 times as probable under the first model as under the second (log Bayes
+    factor 17.14, Monte Carlo error 0.0034).
+    A Bayes factor depends on the priors, however many the data.
+    Priors of the first model alone: sd_Subject[Days] ~ Exponential(0.05113); cor_Subject ~ LKJ(2).
     """
     from mixedbayes.checks import evidence
 
@@ -127,6 +173,21 @@ def plot_funnel(
     ------
     ModelError
         There is no such group, term or level, or draws of the group effects were not kept.
+
+    See Also
+    --------
+    build : Models in each formulation.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> model = mb.Model("y | se(sigma) ~ 1 + (1 | school)", mb.load_data("eight_schools"))
+    >>> fits = {
+    ...     "all out": model.fit(200, seed=1, formulation=mb.Marginal()),
+    ...     "partially": model.fit(200, seed=1, formulation=mb.PartiallyCentered()),
+    ... }
+    >>> figure = mb.plot_funnel(fits)
+    >>> figure.savefig("funnel.png")
     """
     from mixedbayes.plots import funnel
 
@@ -156,6 +217,23 @@ def ways(model: Model | Fit) -> Ways:
     -------
     Ways
         `Fit.ways` describes it form by form, with the errors and sources.
+
+    Raises
+    ------
+    ModelError
+        As `Fit.ways` does.
+
+    See Also
+    --------
+    ways : The method of `Fit`, which describes the forms.
+    code : The model for other packages.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+    >>> list(mb.ways(model))
+    ['1a', '1b', '2', '3a', '3b', '3c', '4a', '4b', '5a', '5b', '6', '7']
     """
     from mixedbayes.teach.run import ways as ways_of
 
@@ -204,9 +282,36 @@ def table(
     MissingExtraError
         .docx without python-docx, which is in the extra `tables`.
 
+    See Also
+    --------
+    table : The method of `Fit`: one fit.
+    compare : Which predicts best.
+
     Examples
     --------
-    >>> mb.table({"lines": fit1, "slopes": fit2}, "both.tex", title="Sleep")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> slopes = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> lines = mb.fit("Reaction ~ Days + (1 | Subject)", sleep, seed=1)
+    >>> both = mb.table({"lines": lines, "slopes": slopes}, "both.tex", fit_statistics=["rows"])
+    >>> print(str(both).partition("Posterior mean")[0])
+                                        lines                      slopes
+                               Estimate  95 % interval    Estimate  95 % interval
+    Population effects
+      Intercept                   251    [231, 272]          251    [236, 267]
+      Days                         10.5  [8.9, 12.0]          10    [7, 14]
+    <BLANKLINE>
+    Group effects
+      Subject
+        sd Intercept               39    [27, 57]             31    [19, 48]
+        sd Days                                                6    [4, 9]
+        cor Intercept, Days                                   -0.1  [-0.6, 0.5]
+    <BLANKLINE>
+    Family
+      sigma, residual sd           31    [28, 35]             25.8  [23.1, 28.9]
+    <BLANKLINE>
+    Data and fit
+      Rows                        180                        180
     """
     from mixedbayes.publish.table import side_by_side
 

@@ -92,9 +92,30 @@ def check(
     ModelError
         `order` is no such column, or has not one value that sorts for each row.
 
+    See Also
+    --------
+    plot_check : Its picture.
+    pp_check : Replicates beside the data.
+    diagnostics : The sampler alone.
+    loo : Influence of rows and groups.
+
     Examples
     --------
-    >>> fit.check(order="Days")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> report = fit.check(order="Days")
+    >>> report.verdict
+    '13 checks, 4 want a look: Quantiles of residuals, Scale against fitted, Influential
+    observations, Influential levels of Subject.'
+    >>> [f.title for f in report.findings][:6]
+    ['Convergence', 'Residuals against fitted', 'Quantiles of residuals', 'Scale against fitted',
+    'Autocorrelation', 'Effects of Subject: Intercept']
+    >>> report.tables["Levels"]
+         group  levels  fewest  median  most  single
+    0  Subject      18      10    10.0    10       0
+
+    `print(report)` has a sentence for each.
     """
     number = seed_of(post, seed)
     given = None if order is None else given_order(of_the_frame(post.design), order)

@@ -208,6 +208,7 @@ class KFold(ELPDDataLOOKFold):
 
     @property
     def verdict(self) -> str:
+        """Whether all fits converged."""
         if self.unconverged:
             return (
                 f"{self.unconverged} of {self.n_folds} fits did not converge; fit with more draws "

@@ -157,6 +157,7 @@ class BayesFactor:
 
     @property
     def value(self) -> float:
+        """The Bayes factor itself, exp(log)."""
         return float(np.exp(min(self.log, 700.0)))
 
     def __float__(self) -> float:
@@ -164,6 +165,7 @@ class BayesFactor:
 
     @property
     def verdict(self) -> str:
+        """What it says, in a sentence."""
         first, second = ("first", "second") if self.log >= 0 else ("second", "first")
         times = _times(abs(self.log))
         return (
@@ -215,6 +217,22 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     ModelError
         Another family; too many parameters for the draws; effects whose density has several modes
         or long tails, so that no rule of quadrature is fine enough.
+
+    See Also
+    --------
+    bayes_factor : Of two models.
+    loo : What depends on priors far less.
+    prior_sensitivity : How much the posterior depends on them.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.log_evidence()
+    log evidence -891.76, Monte Carlo error 0.003; 4 parameters, 4,000 draws
+    >>> round(float(fit.log_evidence()))
+    -892
 
     References
     ----------

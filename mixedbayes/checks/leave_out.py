@@ -241,9 +241,24 @@ def kfold(post: Posterior, k: int = 10, by: str | None = None, *, seed: int | No
     ModelError
         k is below 2, or `by` is no grouping factor.
 
+    See Also
+    --------
+    loo : Without fitting again, where that can be trusted.
+    compare : Models of the same data, by this.
+
     Examples
     --------
-    >>> fit.kfold(6, by="Subject")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> dyes = mb.load_data("dyestuff")
+    >>> fit = mb.fit("Yield ~ 1 + (1 | Batch)", dyes, draws=500, seed=1)
+    >>> fit.kfold(3, by="Batch")
+    3 folds of 6 levels of Batch, fitted again
+    <BLANKLINE>
+               Estimate       SE
+    elpd_kfold  -166.80     2.59
+    p_kfold        2.46        -
+    <BLANKLINE>
+    All 3 fits converged.
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         raise ModelError(f"k={k!r}: cross-validation needs at least 2 folds; use k=10")

@@ -64,9 +64,20 @@ def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
         Unknown target; effects that cannot be integrated out; an array that would be larger than
         4 GB.
 
+    See Also
+    --------
+    loo : What it is for.
+    log_evidence : Of all rows, over the prior.
+
     Examples
     --------
-    >>> fit.log_likelihood("Subject")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> dict(fit.log_likelihood().sizes)
+    {'chain': 4, 'draw': 1000, 'obs': 180}
+    >>> fit.log_likelihood("Subject")["Reaction"].dims
+    ('chain', 'draw', 'Subject')
     """
     found = by_target(post, target)
     if target == "observation":

@@ -78,6 +78,34 @@ def loo(
     ModelError
         Unknown or ambiguous target; too few draws; only summaries of the effects were kept.
 
+    See Also
+    --------
+    compare : Models of the same data, by this.
+    kfold : By fits without a part of the rows.
+    check : Who is influential, among other things.
+    average : Predictions of several models, weighted by this.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.loo()
+    Leave one observation out: 180 observations, 4,000 draws
+    <BLANKLINE>
+             Estimate       SE
+    elpd_loo  -861.87    22.90
+    p_loo       35.61        -
+    <BLANKLINE>
+    3 of 180 observations move the posterior far (Pareto k above 0.70): row 56 (Subject 332), row
+    59 (Subject 332), row 7 (Subject 308). For 2 of them the group effects were integrated out,
+    which makes the estimate reliable. For 1 the model was fitted again without them.
+
+    Subjects that the fit has not seen:
+
+    >>> print(f"{fit.loo('Subject').elpd:.0f}")
+    -886
+
     References
     ----------
     Vehtari, Gelman & Gabry (2017), doi:10.1007/s11222-016-9696-4; Vehtari, Simpson, Gelman, Yao &

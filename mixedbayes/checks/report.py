@@ -55,6 +55,7 @@ class CheckReport:
 
     @property
     def verdict(self) -> str:
+        """One sentence: how many checks, and which want a look."""
         look = [f.title for f in self.findings if f.look]
         total = plural(len(self.findings), "check")
         if not look:

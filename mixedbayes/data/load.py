@@ -92,12 +92,50 @@ def registry() -> Mapping[str, DataSet]:
 
 
 def describe_data(name: str) -> DataSet:
-    """The description of one shipped data set: columns with units, source, licence, citation.
+    """What the columns of a shipped data set mean: units, source, licence, citation.
 
-    Raises DataError, listing the near names, where there is no such data set.
+    Parameters
+    ----------
+    name
+        One of those of `list_data`.
 
-    >>> describe_data("dyestuff").columns[1].unit
+    Returns
+    -------
+    DataSet
+        `columns` (each with name, type, unit and meaning), `rows`, `description`, `source`,
+        `licence` and `citation`; it prints itself.
+
+    Raises
+    ------
+    DataError
+        There is no such data set; the near names are listed.
+
+    See Also
+    --------
+    load_data : The data.
+    list_data : All names.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.describe_data("dyestuff").columns[1].unit
     'g'
+    >>> mb.describe_data("sleepstudy")
+    sleepstudy: Reaction time under sleep restriction, 180 rows
+    <BLANKLINE>
+    Average reaction time of 18 subjects on each of 10 days; from the night after day 2 on they
+    spent three hours in bed a night.
+    <BLANKLINE>
+      Reaction  average reaction time [ms]
+      Days      day of the study, from 0 [day]
+      Subject   subject [label]
+    <BLANKLINE>
+    formula: Reaction ~ Days + (Days | Subject)
+    source: R package lme4 1.1-31
+    licence: GPL-2.0-or-later
+    citation: Belenky, G. et al. (2003). Patterns of performance degradation and restoration
+    during sleep restriction and subsequent recovery. Journal of Sleep Research 12, 1-12.
+    doi:10.1046/j.1365-2869.2003.00337.x
     """
     sets = registry()
     if name not in sets:
@@ -139,14 +177,35 @@ def load_data(name: str) -> pd.DataFrame:
     reference; they are ordered only where the source's are. Group labels are strings even where
     they look like numbers ("308"). An empty cell is a missing value.
 
-    ``frame.attrs["units"]`` has the units of the numeric columns, which pictures put on their axes.
-    `describe_data(name)` gives the meaning and the unit of each column, the source and the
-    licence; `list_data()` gives the names.
+    Parameters
+    ----------
+    name
+        One of those of `list_data`.
 
-    Raises DataError, listing the near names, where there is no such data set.
+    Returns
+    -------
+    DataFrame
+        Of pandas. ``frame.attrs["units"]`` has the units of the numeric columns, which pictures put
+        on their axes.
 
-    >>> load_data("sleepstudy").shape
+    Raises
+    ------
+    DataError
+        There is no such data set; the near names are listed.
+
+    See Also
+    --------
+    list_data : All names.
+    describe_data : Meaning and unit of each column, source and licence.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> sleep.shape
     (180, 3)
+    >>> sleep.attrs["units"]
+    {'Reaction': 'ms', 'Days': 'day'}
     """
     info = describe_data(name)
     with as_file(files(__package__).joinpath(info.file)) as path:
@@ -166,10 +225,36 @@ def load_data(name: str) -> pd.DataFrame:
 
 
 def list_data() -> pd.DataFrame:
-    """The shipped data sets: one row each, with name, rows, description, source and licence.
+    """Which data sets are shipped.
 
-    >>> list_data().columns.tolist()
-    ['name', 'rows', 'description', 'source', 'licence']
+    Returns
+    -------
+    DataFrame
+        One row per data set:
+
+        - name: for `load_data`;
+        - rows: how many;
+        - description: what was measured, of whom;
+        - source: package or paper;
+        - licence: of the data.
+
+    Raises
+    ------
+    Nothing.
+
+    See Also
+    --------
+    load_data : One of them.
+    describe_data : Its columns.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> mb.list_data()[["name", "rows", "licence"]].head(3)
+                     name  rows           licence
+    0          sleepstudy   180  GPL-2.0-or-later
+    1  sleepstudy_partial   183  GPL-2.0-or-later
+    2                 gpa  1200      CC-BY-SA-4.0
     """
     fields = ["name", "rows", "description", "source", "licence"]
     return pd.DataFrame([{f: getattr(d, f) for f in fields} for d in registry().values()])

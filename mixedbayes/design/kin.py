@@ -47,23 +47,31 @@ def pedigree(data: Any, id: str = "id", sire: str = "sire", dam: str = "dam") ->
     DataError
         For an animal that stands twice, one that descends from itself, and missing columns.
 
-    References
-    ----------
-    Henderson (1976), doi:10.2307/2529339; Quaas (1976), doi:10.2307/2529279; Meuwissen & Luo
-    (1992), doi:10.1186/1297-9686-24-4-305, for the inbreeding.
+    See Also
+    --------
+    phylogeny : Of species.
+    Relation : From a matrix of your own.
 
     Examples
     --------
     >>> import pandas as pd
     >>> import mixedbayes as mb
-    >>> family = pd.DataFrame({"id": ["a", "b", "c"], "sire": [None, None, "a"],
-    ...                        "dam": [None, None, "b"]})
-    >>> mb.pedigree(family).matrix.toarray().round(2)
+    >>> family = pd.DataFrame(
+    ...     {"id": ["a", "b", "c"], "sire": [None, None, "a"], "dam": [None, None, "b"]}
+    ... )
+    >>> Q = mb.pedigree(family)
+    >>> Q.matrix.toarray().round(2)
     array([[ 1.5,  0.5, -1. ],
            [ 0.5,  1.5, -1. ],
            [-1. , -1. ,  2. ]])
-    >>> fit = mb.fit("weight ~ sex + (1 | gr(animal, precision=Q))", data,
-    ...              known={"Q": mb.pedigree(family)})  # doctest: +SKIP
+    >>> weights = pd.DataFrame({"animal": list("abc") * 4, "weight": [4.1, 3.9, 4.4] * 4})
+    >>> weights["weight"] += [0.1, -0.1, 0.2, 0, -0.2, 0.1, 0, 0.1, -0.1, 0.2, 0, -0.1]
+    >>> model = mb.Model("weight ~ 1 + (1 | gr(animal, precision=Q))", weights, known={"Q": Q})
+
+    References
+    ----------
+    Henderson (1976), doi:10.2307/2529339; Quaas (1976), doi:10.2307/2529279; Meuwissen & Luo
+    (1992), doi:10.1186/1297-9686-24-4-305, for the inbreeding.
     """
     labels, parents = _sorted(*_parents(data, id, sire, dam))
     F = inbreeding(parents)
@@ -201,10 +209,20 @@ def phylogeny(tree: str, *, correlation: bool = True) -> Relation:
         Divide by the standard deviations, so that every species has variance 1, as
         `vcv(tree, corr = TRUE)` of R's ape does; else in units of branch length.
 
+    Returns
+    -------
+    Relation
+        For `cov=` of ``gr()``, over the tips of the tree.
+
     Raises
     ------
     DataError
         If the text is no such tree, a branch has no length or a negative one, or a name repeats.
+
+    See Also
+    --------
+    pedigree : Of animals.
+    Relation : From a matrix of your own.
 
     Examples
     --------
@@ -312,20 +330,36 @@ def car(neighbours: Any, rho: float) -> Relation:
         Dependence, 0 <= rho < 1. It is given, not estimated; `icar` beside independent effects has
         a share that is estimated.
 
+    Returns
+    -------
+    Relation
+        For `precision=` of ``gr()``.
+
     Raises
     ------
     DataError
         If W is not symmetric, has negative values, or a level has no neighbours; rho out of range.
 
-    References
-    ----------
-    Besag (1974), doi:10.1111/j.2517-6161.1974.tb00999.x. As "escar" of brms.
+    See Also
+    --------
+    icar : Without a parameter of dependence.
+    Relation : From a matrix of your own.
 
     Examples
     --------
     >>> import mixedbayes as mb
-    >>> Q = mb.car(([[0, 1], [1, 0]], ["north", "south"]), rho=0.9)
-    >>> mb.fit("cases ~ x + (1 | gr(area, precision=Q))", data, known={"Q": Q})  # doctest: +SKIP
+    >>> Q = mb.car(([[0, 1, 0], [1, 0, 1], [0, 1, 0]], ["a", "b", "c"]), rho=0.9)
+    >>> Q.matrix.toarray().round(2)
+    array([[ 1. , -0.9,  0. ],
+           [-0.9,  2. , -0.9],
+           [ 0. , -0.9,  1. ]])
+    >>> made = mb.simulate("y ~ 1 + (1 | area)", {"area": 3}, 10, sd={"area": 1}, seed=1)
+    >>> made["area"] = made["area"].map({"1": "a", "2": "b", "3": "c"})
+    >>> model = mb.Model("y ~ 1 + (1 | gr(area, precision=Q))", made, known={"Q": Q})
+
+    References
+    ----------
+    Besag (1974), doi:10.1111/j.2517-6161.1974.tb00999.x. As "escar" of brms.
     """
     if isinstance(rho, bool) or not isinstance(rho, int | float) or not 0 <= rho < 1:
         raise DataError(
@@ -360,12 +394,20 @@ def icar(neighbours: Any) -> Relation:
     neighbours
         W, as for `car`.
 
-    References
-    ----------
-    Besag, York & Mollié (1991), doi:10.1007/BF00116466; Sørbye & Rue (2014),
-    doi:10.1016/j.spasta.2013.06.004, for the scale; Riebler, Sørbye, Simpson & Rue (2016),
-    doi:10.1177/0962280216660421; Freni-Sterrantino, Ventrucci & Rue (2018),
-    doi:10.1016/j.sste.2018.04.002, for levels that are not connected.
+    Returns
+    -------
+    Relation
+        For `cov=` of ``gr()``.
+
+    Raises
+    ------
+    DataError
+        If W is not symmetric or has negative values.
+
+    See Also
+    --------
+    car : With a given dependence.
+    Relation : From a matrix of your own.
 
     Examples
     --------
@@ -375,6 +417,13 @@ def icar(neighbours: Any) -> Relation:
     array([[ 1.36, -0.27, -1.09],
            [-0.27,  0.54, -0.27],
            [-1.09, -0.27,  1.36]])
+
+    References
+    ----------
+    Besag, York & Mollié (1991), doi:10.1007/BF00116466; Sørbye & Rue (2014),
+    doi:10.1016/j.spasta.2013.06.004, for the scale; Riebler, Sørbye, Simpson & Rue (2016),
+    doi:10.1177/0962280216660421; Freni-Sterrantino, Ventrucci & Rue (2018),
+    doi:10.1016/j.sste.2018.04.002, for levels that are not connected.
     """
     W, levels = _neighbours(neighbours)
     n = len(levels)

@@ -38,12 +38,27 @@ _LEAST = 1e-6  # distance from the mode of a starting point that gives up
 
 @dataclass(frozen=True)
 class PartiallyCentered(Formulation):
-    """Between the two, for each level by the share of information that its own rows give.
+    """Effects between centred and non-centred, for each level by how much its own rows say.
 
     Effects of nested factors are written relative to the coarser factors', those of smooths and of
     related levels in directions in which they are known by themselves, and the sampler moves in the
     units of the posterior's curvature at its mode (Laplace's approximation), on a compiled density:
-    nothing is compiled when a model is fitted. For the whole model; see `mixedbayes.joint`.
+    nothing is compiled when a model is fitted. For the whole model.
+
+    See Also
+    --------
+    NonCentered : All the way to one side, by PyMC.
+    Centered : To the other.
+    Quadrature : Effects integrated out.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> ticks = mb.load_data("grouseticks")
+    >>> formula = "TICKS ~ YEAR + (1 | BROOD)"
+    >>> model = mb.Model(formula, ticks, family="poisson", formulation=mb.PartiallyCentered())
+    >>> print(model.formulation)
+    PartiallyCentered()
     """
 
 

@@ -45,6 +45,24 @@ class Marginal(Formulation):
     columns, the largest crossed factors stay in NUTS, and the others are integrated. With terms
     that are no grouping factors, such as smooths, it is the most columns of a dense block of the
     sparse factor of all effects; a model that needs more is left to other engines.
+
+    Parameters
+    ----------
+    max_dense
+        Most columns of the dense block in which effects of crossed factors meet.
+
+    See Also
+    --------
+    Quadrature : Of other families.
+    PartiallyCentered : Effects in NUTS.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", sleep, formulation=mb.Marginal())
+    >>> print(model.formulation)
+    Marginal()
     """
 
     max_dense: int = MAX_DENSE

@@ -65,6 +65,25 @@ class Quadrature(Formulation):
     Where the density of a level's effects has several modes or long tails, so that no number of
     nodes leaves the log posterior as it is, fitting raises SamplingError; where the engine was not
     asked for, the next one samples, and `fit.formulation` says why.
+
+    Parameters
+    ----------
+    nodes
+        Nodes in each dimension of a level's effects; None: as many as matter.
+
+    See Also
+    --------
+    Marginal : In closed form, of Gaussian models.
+    PartiallyCentered : Effects in NUTS.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> ticks = mb.load_data("grouseticks")
+    >>> formula = "TICKS ~ YEAR + (1 | BROOD)"
+    >>> model = mb.Model(formula, ticks, family="poisson", formulation=mb.Quadrature())
+    >>> print(model.formulation)
+    Quadrature()
     """
 
     nodes: int | None = None

@@ -56,9 +56,10 @@ def grid(
 
     Returns
     -------
-    DataFrame of the columns that the formula reads, without the response; ``attrs["held"]`` says in
-    words where the columns that do not vary stand. Combinations of nested grouping factors are
-    those that occur.
+    DataFrame
+        The columns that the formula reads, without the response; ``attrs["held"]`` says in words
+        where the columns that do not vary stand. Combinations of nested grouping factors are those
+        that occur.
 
     Raises
     ------
@@ -67,9 +68,21 @@ def grid(
     ModelError
         `grid` is unknown, or there would be more than 10 million rows.
 
+    See Also
+    --------
+    predict : What such rows are for.
+    means : Means over grids, in one call.
+
     Examples
     --------
-    >>> fit.grid(Machine="all", age=[20, 40, 60])  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> machines = mb.load_data("machines")
+    >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+    >>> fit.grid(Machine="all")
+      Machine Worker
+    0       A      1
+    1       B      1
+    2       C      1
     """
     if grid not in ("reference", "observed", "balanced"):
         raise ModelError(f'grid={grid!r} is not "reference", "observed" or "balanced"')

@@ -100,8 +100,17 @@ def means(
     Returns
     -------
     Estimates
-        A table with the columns of the grid, then mean, sd, lower, upper, prob_positive and mcse;
-        its draws, contrasts, ranks and picture.
+        A data frame with one row per combination of values:
+
+        - the columns of the grid: the focal ones, and those of `by` and `at`;
+        - category: of ordered categories, whose probability it is;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - prob_positive: posterior probability that it is above 0;
+        - mcse: Monte Carlo standard error of the mean.
+
+        It prints the question that it answers. `draws`, `contrast`, `rank`, `hypothesis` and `plot`
+        go on from it.
 
     Raises
     ------
@@ -110,10 +119,39 @@ def means(
     ModelError
         An argument is not understood, or the average over groups does not exist.
 
+    See Also
+    --------
+    comparisons : Differences and ratios of such means.
+    slopes : Their derivatives.
+    grid : The rows themselves.
+    plot_means : The picture.
+    predict : Of each row, without averaging.
+
     Examples
     --------
-    >>> fit.means("Machine")  # doctest: +SKIP
-    >>> fit.means("vote", over=census, weights="N")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> machines = mb.load_data("machines")
+    >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+    >>> m = fit.means("Machine")
+    >>> m
+    Expected score by Machine; population of Worker averaged over.
+    <BLANKLINE>
+      Machine  mean    sd lower upper prob_positive    mcse
+    0       A 52.36 2.724 46.88 57.87             1 0.04334
+    1       B 60.30 2.734 54.85 65.76             1 0.04389
+    2       C 66.22 2.693 60.93 71.61             1 0.04303
+    >>> m.contrast("pairwise")
+    Contrasts along Machine of: Expected score by Machine; population of Worker averaged over.
+    <BLANKLINE>
+      contrast  mean    sd lower upper prob_positive    mcse
+    0    B - A 7.944 1.092 5.852 10.19             1 0.01688
+    1    C - A 13.86 1.076 11.75 15.97             1 0.01672
+    2    C - B 5.912 1.079 3.788 8.024             1 0.01704
+
+    The same, in one group each of the six workers:
+
+    >>> len(fit.means("Machine", by="Worker"))
+    18
     """
     described = Description.asked(prob, statistics, interval, default=COLUMNS)
     names, given = _focal(focal)
@@ -183,7 +221,17 @@ def comparisons(
     Returns
     -------
     Estimates
-        As of `means`; prob_positive of a ratio is the probability that it is above 1.
+        A data frame with one row per comparison:
+
+        - the columns of the grid: those of `by` and `at`;
+        - a column for each focal column, which says from where to where, "B - A";
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - prob_positive: posterior probability that it is above 0, of a ratio that it is above 1;
+        - mcse: Monte Carlo standard error of the mean.
+
+        It prints the question that it answers; `draws`, `contrast`, `rank`, `hypothesis` and `plot`
+        go on from it.
 
     Raises
     ------
@@ -192,10 +240,39 @@ def comparisons(
     ModelError
         An argument is not understood; odds or logarithms of what has none are asked for.
 
+    See Also
+    --------
+    means : The means that are compared.
+    slopes : Derivatives by numbers.
+    fixef : Effects on the link scale.
+    plot_comparisons : The picture.
+
     Examples
     --------
-    >>> fit.comparisons({"Machine": "pairwise"}, by="Worker")  # doctest: +SKIP
-    >>> fit.comparisons({"age": (20, 60)}, how="odds_ratio")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> machines = mb.load_data("machines")
+    >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+    >>> fit.comparisons("Machine")
+    Difference in expected score; population of Worker averaged over.
+    <BLANKLINE>
+      Machine  mean    sd lower upper prob_positive    mcse
+    0   B - A 7.944 1.092 5.852 10.19             1 0.01688
+    1   C - A 13.86 1.076 11.75 15.97             1 0.01672
+
+    Odds ratios, of a herd drawn at random in each period against the first:
+
+    >>> import mixedbayes as mb
+    >>> herds = mb.load_data("cbpp")
+    >>> formula = "incidence | trials(size) ~ period + (1 | herd)"
+    >>> fit = mb.fit(formula, herds, family="binomial", seed=1)
+    >>> fit.comparisons("period", how="odds_ratio")
+    Odds ratio in expected share of incidence; population of herd averaged over; other predictors as
+    observed.
+    <BLANKLINE>
+                  period   mean      sd   lower  upper prob_positive     mcse
+    0  odds(2) / odds(1) 0.4173  0.1188  0.2240 0.6913        0.0000 0.001464
+    1  odds(3) / odds(1) 0.3678  0.1126  0.1872 0.6290        0.0005 0.001460
+    2  odds(4) / odds(1) 0.2437 0.09977 0.09215 0.4784        0.0000 0.001365
     """
     described = Description.asked(prob, statistics, interval, default=COLUMNS)
     names, given = _focal(focal)
@@ -270,7 +347,14 @@ def slopes(
     Returns
     -------
     Estimates
-        As of `means`, with a column `term`: the x of the derivative.
+        A data frame with one row per slope:
+
+        - term: the x of the derivative;
+        - the columns of `by` and `at`;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - prob_positive: posterior probability that it is above 0;
+        - mcse: Monte Carlo standard error of the mean.
 
     Raises
     ------
@@ -279,13 +363,32 @@ def slopes(
     ModelError
         An argument is not understood; x is a category, for which there are `comparisons`.
 
+    See Also
+    --------
+    comparisons : Of two values that are not near each other, and of categories.
+    plot_slopes : The picture.
+
     Notes
     -----
     Central differences of a step of 1e-4 standard deviations of x; by log x, of a relative 1e-4.
 
     Examples
     --------
-    >>> fit.slopes("age", by="Sex", at={"age": [20, 60]})  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.slopes("Days")
+    Slope of expected Reaction by Days; population of Subject averaged over.
+    <BLANKLINE>
+       term  mean    sd lower upper prob_positive    mcse
+    0  Days 10.42 1.624 7.235 13.60             1 0.02553
+
+    With the identity link that is the effect itself. Each subject's own:
+
+    >>> fit.slopes("Days", by="Subject")[["Subject", "mean", "lower", "upper"]].head(2)
+      Subject  mean  lower upper
+    0     308 19.64  14.60 24.66
+    1     309 2.327 -2.624 7.416
     """
     described = Description.asked(prob, statistics, interval, default=COLUMNS)
     names = names_of(focal, "focal")

@@ -99,13 +99,26 @@ def predict(
         As in `Fit.predict`, with the model's name; there is no average of the models' numbers,
         such as linear predictors through different links.
 
-    References
-    ----------
-    Yao, Vehtari, Simpson & Gelman (2018), doi:10.1214/17-BA1091.
+    See Also
+    --------
+    average : Makes the average.
+    predict : Of `Fit`: one model.
 
     Examples
     --------
-    >>> both.predict(new, kind="mean")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> slopes = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> lines = mb.fit("Reaction ~ Days + (1 | Subject)", sleep, seed=1)
+    >>> both = mb.average({"lines": lines, "slopes": slopes}, [0.1, 0.9])
+    >>> both.predict(sleep.iloc[[0, 9]], kind="mean")
+      Reaction  Days Subject  mean    sd lower upper new
+    0 249.5600     0     308 257.0 17.53 227.1 298.5
+    9 466.3535     9     308 425.5 19.21 379.1 457.1
+
+    References
+    ----------
+    Yao, Vehtari, Simpson & Gelman (2018), doi:10.1214/17-BA1091.
     """
     how = Description.asked(prob, statistics, interval)
     question: dict[str, Any] = {

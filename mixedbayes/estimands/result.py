@@ -78,6 +78,7 @@ class Estimates:
 
     @property
     def table(self) -> Any:
+        """The data frame, in the library of the data."""
         return answer(self.frame, self.library)
 
     @cached_property
@@ -94,6 +95,7 @@ class Estimates:
 
     @cached_property
     def draws(self) -> xr.DataArray:
+        """DataArray (chain, draw, row), with the grid's columns as coordinates of row."""
         coords: dict[str, Any] = {"row": np.arange(len(self.grid))}
         for name in self.grid:
             column = self.grid[name]
@@ -131,15 +133,35 @@ class Estimates:
         Returns
         -------
         Estimates
+            A row for each comparison: `contrast`, which says of what, and the columns of the grid
+            that rows were compared within; then those of the result.
 
         Raises
         ------
         ModelError
             A column or contrast is not known, or there is nothing to compare.
 
+        See Also
+        --------
+        comparisons : Of `Fit`: without means before.
+        rank : Which is the best.
+
         Examples
         --------
-        >>> fit.slopes("age", by="Sex").contrast()  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> machines = mb.load_data("machines")
+        >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+        >>> fit.means("Machine").contrast("sequential")
+        Contrasts along Machine of: Expected score by Machine; population of Worker averaged over.
+        <BLANKLINE>
+          contrast  mean    sd lower upper prob_positive    mcse
+        0    B - A 7.944 1.092 5.852 10.19             1 0.01688
+        1    C - B 5.912 1.079 3.788 8.024             1 0.01704
+        >>> fit.means("Machine").contrast({"A": -0.5, "B": -0.5, "C": 1})
+        Contrasts along Machine of: Expected score by Machine; population of Worker averaged over.
+        <BLANKLINE>
+                       contrast  mean     sd lower upper prob_positive    mcse
+        0  -0.5 A - 0.5 B + 1 C 9.884 0.9289 8.027 11.72             1 0.01462
         """
         along = self._along(of)
         rest = [name for name in self.grid if name not in along]
@@ -186,8 +208,33 @@ class Estimates:
 
         Returns
         -------
-        DataFrame of the grid with prob_best, the probability of being the best (shared by rows that
-        are equal), mean_rank, from 1, and lower and upper of the rank.
+        DataFrame
+            The rows of the grid:
+
+            - its columns;
+            - prob_best: probability of being the best, shared by rows that are equal;
+            - mean_rank: from 1;
+            - lower, upper: of the rank.
+
+        Raises
+        ------
+        ModelError
+            `best` is neither, or there is one row alone.
+
+        See Also
+        --------
+        contrast : By how much.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> machines = mb.load_data("machines")
+        >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+        >>> fit.means("Machine").rank()
+          Machine prob_best mean_rank lower upper
+        0       A         0         3     3     3
+        1       B         0         2     2     2
+        2       C         1         1     1     1
         """
         if best not in ("highest", "lowest"):
             raise ModelError(f'best={best!r} is not "highest" or "lowest"')
@@ -232,7 +279,35 @@ class Estimates:
 
         Returns
         -------
-        Table as of `Fit.hypothesis`, without evidence ratios.
+        DataFrame
+            The columns of `Fit.hypothesis`, without evidence ratios.
+
+        Raises
+        ------
+        FormulaError
+            A statement is not understood; a caret shows the place.
+        ModelError
+            `rope` or `prob` is not understood.
+
+        See Also
+        --------
+        hypothesis : Of `Fit`: about parameters.
+        contrast : Differences of rows.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> machines = mb.load_data("machines")
+        >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+        >>> asked = fit.means("Machine").hypothesis("b1 < b2 < b3", "b3 - b2 > 5")
+        >>> asked[["hypothesis", "probability"]]
+        hypothesis    probability
+        b1 < b2 < b3        1.000
+        b3 - b2 > 5        0.8080
+        estimate, sd and the 95 % interval: of the left side minus the right, or of the expression.
+        probability: that the statement holds, given the data and the model; mcse: its Monte Carlo
+        standard
+        error.
         """
         named = {f"b{k}": draws for k, draws in enumerate(self.sampled, start=1)}
         found = hypotheses(texts, named, chains=self.chains, rope=rope, prob=prob)
@@ -245,7 +320,44 @@ class Estimates:
         interval: Interval = "eti",
         prob: float = 0.95,
     ) -> Estimates:
-        """The same with other columns: statistics and interval as in `Fit.describe`."""
+        """The same quantities with other columns: medians, another interval.
+
+        Parameters
+        ----------
+        statistics
+            Columns by name, in the place of mean, sd, prob_positive and mcse: "median", "mad", ...
+        interval
+            "eti": equal tails; "hdi": highest density, the shortest.
+        prob
+            Probability of the interval.
+
+        Returns
+        -------
+        Estimates
+            The same draws, another table.
+
+        Raises
+        ------
+        ModelError
+            A statistic, the interval or `prob` is not known.
+
+        See Also
+        --------
+        describe : Of `Fit`: parameters.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> machines = mb.load_data("machines")
+        >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+        >>> fit.means("Machine").describe(["median", "mad"], interval="hdi", prob=0.89)
+        Expected score by Machine; population of Worker averaged over.
+        <BLANKLINE>
+          Machine median   mad lower upper
+        0       A  52.34 1.593 47.89 56.32
+        1       B  60.28 1.619 56.33 64.84
+        2       C  66.20 1.613 61.57 69.93
+        """
         asked = Description.asked(prob, statistics, interval, default=COLUMNS)
         return replace(self, description=asked)
 

@@ -88,9 +88,20 @@ def explore(
         If the folder does not exist or cannot be written, `path` is a folder, ends otherwise than
         in .html or .htm, or is a file that is no page of this package.
 
+    See Also
+    --------
+    plot_shrinkage : The arrows as a picture.
+    pooling : The numbers.
+    report : A page about the fit.
+
     Examples
     --------
-    >>> fit.explore("pooling.html")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> path = fit.explore("pooling.html")
+    >>> path.name
+    'pooling.html'
 
     A newcomer and an outlier: ``mb.load_data("sleepstudy_partial")``; a reversal:
     ``mb.fit("V2 ~ V1 + (1 | Group)", mb.load_data("simpson")).explore("simpson.html")``.

@@ -27,6 +27,31 @@ class Acat(Ordinal):
     response. F is the distribution function that belongs to the link. Thresholds need not
     increase. Masters (1982), doi:10.1007/BF02296272; Agresti (2010), Analysis of Ordinal
     Categorical Data, section 4.1.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    specific
+        Columns with category-specific effects; set by ``cs(x)`` in the formula, not by hand.
+    links
+        Of formulas of further parameters, by name. disc: positive, `mb.Log()` alone.
+
+    See Also
+    --------
+    Cumulative : A latent response with cuts.
+    Sratio : Categories reached one after the other.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("wine")
+    >>> model = mb.Model("rating ~ temp + (1 | judge)", data, family="acat")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter        term           prior
+    0       fixef  temp[warm]  Normal(0, 2.5)
+    1    sd_judge   Intercept  Exponential(1)
+    2  thresholds              Normal(0, 2.5)
     """
 
     name: ClassVar[str] = "acat"

@@ -102,6 +102,10 @@ class AsymmetricLaplace(Gaussian):
     quantile
         Order of the quantile, between 0 and 1; estimated if None.
 
+    See Also
+    --------
+    StudentT : Of the mean, robustly.
+
     Examples
     --------
     >>> import mixedbayes as mb

@@ -22,6 +22,29 @@ class Bernoulli(Shares):
     """y ~ Bernoulli(mu): 0 or 1, False or True, or a category with two levels.
 
     Of two levels the second is the success, as in R; the design's notes say which.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    links
+        None: there are no further parameters with formulas.
+
+    See Also
+    --------
+    Binomial : Of several trials in a row.
+    Categorical : Of more than two categories.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("verbagg")
+    >>> model = mb.Model("r2 ~ Anger + (1 | id)", data, family="bernoulli")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                  prior
+    0  Intercept  at the predictors' means  Normal(-0.09552, 2.5)
+    1      fixef                     Anger      Normal(0, 0.5164)
+    2      sd_id                 Intercept         Exponential(1)
     """
 
     name: ClassVar[str] = "bernoulli"

@@ -70,6 +70,34 @@ class Beta(Family):
     """y ~ Beta(mu phi, (1 - mu) phi): Var[y] = mu (1 - mu) / (1 + phi).
 
     Ferrari & Cribari-Neto (2004), doi:10.1080/0266476042000214501.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"phi": mb.Softplus()}``. phi:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    OrderedBeta : With 0 and 1.
+    ZeroOneInflatedBeta : With predictors of their own for 0 and 1.
+    Binomial : Of counts out of trials.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> formula = "y ~ x + (1 | g)"
+    >>> plan = {"groups": {"g": 10}, "per_group": 20, "sd": {"g": 0.5}, "seed": 1}
+    >>> data = mb.simulate(formula, **plan, family="beta", phi=5)
+    >>> model = mb.Model(formula, data, family="beta")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means   Normal(0.1556, 2.941)
+    1      fixef                         x        Normal(0, 2.942)
+    2       sd_g                 Intercept       Exponential(0.85)
+    3        phi                            InverseGamma(0.4, 0.3)
     """
 
     name: ClassVar[str] = "beta"

@@ -110,6 +110,34 @@ class BetaBinomial(Trials):
 
     Var[y / n] = mu (1 - mu) (1 + (n - 1) rho) / n, with the correlation of two trials of a row
     rho = 1 / (1 + phi). Skellam (1948), doi:10.1111/j.2517-6161.1948.tb00014.x.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"phi": mb.Softplus()}``. phi:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    Binomial : Independent trials.
+    ZeroInflatedBetaBinomial : With more zeros.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("cbpp")
+    >>> formula = "incidence | trials(size) ~ period + (1 | herd)"
+    >>> model = mb.Model(formula, data, family="beta_binomial")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means     Normal(-2.011, 2.5)
+    1      fixef                 period[2]        Normal(0, 2.871)
+    2      fixef                 period[3]         Normal(0, 2.86)
+    3      fixef                 period[4]        Normal(0, 2.818)
+    4    sd_herd                 Intercept          Exponential(1)
+    5        phi                            InverseGamma(0.4, 0.3)
     """
 
     name: ClassVar[str] = "beta_binomial"

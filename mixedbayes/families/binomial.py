@@ -194,6 +194,32 @@ class Binomial(Trials):
     """y ~ Binomial(n, mu), written `successes | trials(n)`.
 
     `fitted` and `expectation` are shares of successes; `simulate` gives counts.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    links
+        None: there are no further parameters with formulas.
+
+    See Also
+    --------
+    BetaBinomial : Trials of a row that resemble each other.
+    Bernoulli : One trial a row.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("cbpp")
+    >>> formula = "incidence | trials(size) ~ period + (1 | herd)"
+    >>> model = mb.Model(formula, data, family="binomial")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                prior
+    0  Intercept  at the predictors' means  Normal(-2.011, 2.5)
+    1      fixef                 period[2]     Normal(0, 2.871)
+    2      fixef                 period[3]      Normal(0, 2.86)
+    3      fixef                 period[4]     Normal(0, 2.818)
+    4    sd_herd                 Intercept       Exponential(1)
     """
 
     name: ClassVar[str] = "binomial"

@@ -99,6 +99,11 @@ class Categorical(Categories):
         The category that the others are compared with; by default the first, which is that of
         pandas' categories, and else the first in the order of the alphabet or of numbers.
 
+    See Also
+    --------
+    Multinomial : Counts of categories.
+    Cumulative : Categories with an order.
+
     Examples
     --------
     Two categories, neither the reference, are compared by their effects, or by their probabilities:

@@ -26,6 +26,31 @@ class Cratio(Sequential):
     The continuation ratio model, as brms has it. F is the distribution function that belongs to
     the link; with the symmetric ones, logit and probit, it is the stopping ratio model itself.
     Tutz (1990), doi:10.1111/j.2044-8317.1990.tb00925.x.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    specific
+        Columns with category-specific effects; set by ``cs(x)`` in the formula, not by hand.
+    links
+        Of formulas of further parameters, by name. disc: positive, `mb.Log()` alone.
+
+    See Also
+    --------
+    Sratio : The other direction.
+    Cumulative : A latent response with cuts.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("wine")
+    >>> model = mb.Model("rating ~ temp + (1 | judge)", data, family="cratio")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter        term           prior
+    0       fixef  temp[warm]  Normal(0, 2.5)
+    1    sd_judge   Intercept  Exponential(1)
+    2  thresholds              Normal(0, 2.5)
     """
 
     name: ClassVar[str] = "cratio"

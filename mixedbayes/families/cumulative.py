@@ -87,6 +87,32 @@ class Cumulative(Ordinal):
     effects multiply the odds of a higher category, whichever it is (proportional odds); with
     cloglog they are log hazard ratios, of the opposite sign (proportional hazards). McCullagh
     (1980), doi:10.1111/j.2517-6161.1980.tb01109.x.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    specific
+        Set by the package, not by hand.
+    links
+        Of formulas of further parameters, by name. disc: positive, `mb.Log()` alone.
+
+    See Also
+    --------
+    Sratio : Categories reached one after the other.
+    Acat : Neighbouring categories compared.
+    Categorical : Without an order.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("wine")
+    >>> model = mb.Model("rating ~ temp + (1 | judge)", data, family="cumulative")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter        term           prior
+    0       fixef  temp[warm]  Normal(0, 2.5)
+    1    sd_judge   Intercept  Exponential(1)
+    2  thresholds              Normal(0, 2.5)
     """
 
     name: ClassVar[str] = "cumulative"

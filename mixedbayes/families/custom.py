@@ -119,6 +119,11 @@ def custom(
         rows. Files hold no code: ``mb.load(path, family=...)``. Pickles find functions by their
         names in modules, and the family is made again from these; lambdas are refused there.
 
+    Warns
+    -----
+    UserWarning
+        Before a fit that will take more than a minute because its density is not compiled.
+
     Raises
     ------
     ModelError
@@ -126,10 +131,10 @@ def custom(
         model is fitted or predicted, where a function raises an exception: which, at which y, in
         which row, mu and parameters.
 
-    Warns
-    -----
-    UserWarning
-        Before a fit that will take more than a minute because its density is not compiled.
+    See Also
+    --------
+    fit : Takes the family as ``family=``.
+    load : Needs it again, as ``family=``: files hold no code.
 
     Examples
     --------

@@ -71,6 +71,32 @@ class Exgaussian(Gaussian):
 
     Var[y] = sigma^2 + beta^2. mu is the mean of y, as in brms; other packages have the mean of the
     normal part, mu - beta, under that name.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Identity()` by default; or `mb.Log()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma and
+        beta: positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    ShiftedLognormal : Another law of response times.
+    SkewNormal : Skewness to either side.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="exgaussian")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                 prior
+    0   Intercept  at the predictors' means  Normal(298.5, 140.8)
+    1       fixef                      Days      Normal(0, 48.89)
+    2  sd_Subject                 Intercept  Exponential(0.01775)
+    3       sigma                            Exponential(0.02511)
+    4        beta                            Exponential(0.02511)
     """
 
     name: ClassVar[str] = "exgaussian"

@@ -38,6 +38,30 @@ class ExponentialFamily(PositiveMean):
     """y ~ Exponential(mean mu): Var[y] = mu^2.
 
     The Weibull and the gamma distribution of shape 1.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        None: there are no further parameters with formulas.
+
+    See Also
+    --------
+    Weibull : With a hazard that rises or falls.
+    Gamma : Of any shape.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("kidney")
+    >>> formula = "time | cens(censored) ~ age + (1 | patient)"
+    >>> model = mb.Model(formula, data, family="exponential")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                prior
+    0   Intercept  at the predictors' means  Normal(4.621, 3.39)
+    1       fixef                       age      Normal(0, 0.23)
+    2  sd_patient                 Intercept  Exponential(0.7375)
     """
 
     name: ClassVar[str] = "exponential"

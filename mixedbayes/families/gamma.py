@@ -57,6 +57,32 @@ class GammaFamily(PositiveMean):
     """y ~ Gamma(mean mu, shape): Var[y] = mu^2 / shape; the relative sd is 1 / sqrt(shape).
 
     `weights(w)` means that the variance of a row is divided by w: its shape is shape w.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Inverse()` or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"shape": mb.Softplus()}``. shape:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    Lognormal : With a heavier tail.
+    InverseGaussian : With one between.
+    HurdleGamma : With zeros.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="gamma")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                   prior
+    0   Intercept  at the predictors' means   Normal(5.699, 0.4635)
+    1       fixef                      Days       Normal(0, 0.1609)
+    2  sd_Subject                 Intercept      Exponential(5.394)
+    3       shape                            InverseGamma(0.4, 0.3)
     """
 
     name: ClassVar[str] = "gamma"

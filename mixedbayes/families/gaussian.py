@@ -60,6 +60,32 @@ class Gaussian(Family):
     """y ~ Normal(mu, sigma / sqrt(weight)), mu = g^-1(eta).
 
     `weights(w)` means, as in lme4, that the residual variance of a row is sigma^2 / w.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Identity()` by default; or `mb.Log()` or `mb.Inverse()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    StudentT : With heavier tails.
+    SkewNormal : With one longer tail.
+    Lognormal : Of positive responses whose effects multiply.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="gaussian")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                 prior
+    0   Intercept  at the predictors' means  Normal(298.5, 140.8)
+    1       fixef                      Days      Normal(0, 48.89)
+    2  sd_Subject                 Intercept  Exponential(0.01775)
+    3       sigma                            Exponential(0.01775)
     """
 
     name: ClassVar[str] = "gaussian"

@@ -46,6 +46,29 @@ class Geometric(Counts):
     """y ~ Geometric with mean mu: P(y) = p (1 - p)^y, p = 1 / (1 + mu), Var[y] = mu (1 + mu).
 
     The negative binomial of shape 1: failures before the first success, from 0.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        None: there are no further parameters with formulas.
+
+    See Also
+    --------
+    NegativeBinomial : Of any shape.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> model = mb.Model("TICKS ~ YEAR + (1 | BROOD)", data, family="geometric")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term               prior
+    0  Intercept  at the predictors' means  Normal(1.852, 2.5)
+    1      fixef                  YEAR[96]     Normal(0, 2.99)
+    2      fixef                  YEAR[97]     Normal(0, 2.99)
+    3   sd_BROOD                 Intercept      Exponential(1)
     """
 
     name: ClassVar[str] = "geometric"

@@ -18,6 +18,35 @@ class HurdleGamma(PositiveHurdle):
     """y is 0 with probability hu, and otherwise Gamma(mean mu, shape): E[y] = (1 - hu) mu.
 
     A row of weight w counts w times.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()`, the only one.
+    links
+        Of formulas of further parameters, by name, such as ``{"shape": mb.Softplus()}``. shape:
+        positive, `mb.Log()` or `mb.Softplus()`. hu: a share, `mb.Logit()`, `mb.Probit()` or
+        `mb.Cloglog()`.
+
+    See Also
+    --------
+    Gamma : Without zeros.
+    HurdleLognormal : With a heavier tail.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> formula = "y ~ x + (1 | g)"
+    >>> plan = {"groups": {"g": 10}, "per_group": 20, "sd": {"g": 0.5}, "seed": 1}
+    >>> data = mb.simulate(formula, **plan, family="hurdle_gamma", shape=2, hu=0.3)
+    >>> model = mb.Model(formula, data, family="hurdle_gamma")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means   Normal(0.2419, 2.057)
+    1      fixef                         x        Normal(0, 2.058)
+    2       sd_g                 Intercept      Exponential(1.215)
+    3      shape                            InverseGamma(0.4, 0.3)
+    4         hu                                     Uniform(0, 1)
     """
 
     name: ClassVar[str] = "hurdle_gamma"

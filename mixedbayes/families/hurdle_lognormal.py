@@ -18,6 +18,35 @@ class HurdleLognormal(PositiveHurdle):
     """y is 0 with probability hu, and otherwise log y ~ Normal(mu, sigma).
 
     E[y] = (1 - hu) exp(mu + sigma^2 / 2). A row of weight w counts w times.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Identity()`, the only one.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma:
+        positive, `mb.Log()` or `mb.Softplus()`. hu: a share, `mb.Logit()`, `mb.Probit()` or
+        `mb.Cloglog()`.
+
+    See Also
+    --------
+    Lognormal : Without zeros.
+    HurdleGamma : With a lighter tail.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> formula = "y ~ x + (1 | g)"
+    >>> plan = {"groups": {"g": 10}, "per_group": 20, "sd": {"g": 0.5}, "seed": 1}
+    >>> data = mb.simulate(formula, **plan, family="hurdle_lognormal", sigma=0.5, hu=0.3)
+    >>> model = mb.Model(formula, data, family="hurdle_lognormal")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                  prior
+    0  Intercept  at the predictors' means  Normal(0.1741, 1.601)
+    1      fixef                         x       Normal(0, 1.602)
+    2       sd_g                 Intercept     Exponential(1.561)
+    3      sigma                               Exponential(1.561)
+    4         hu                                    Uniform(0, 1)
     """
 
     name: ClassVar[str] = "hurdle_lognormal"

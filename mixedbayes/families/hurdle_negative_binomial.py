@@ -19,6 +19,34 @@ class HurdleNegativeBinomial(Hurdle, Counts):
     """y is 0 with probability hu, else NegativeBinomial(mean mu, shape) given that it is above 0.
 
     mu and shape are those before the truncation.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"shape": mb.Softplus()}``. shape:
+        positive, `mb.Log()` or `mb.Softplus()`. hu: a share, `mb.Logit()`, `mb.Probit()` or
+        `mb.Cloglog()`.
+
+    See Also
+    --------
+    ZeroInflatedNegativeBinomial : Zeros of both kinds.
+    NegativeBinomial : Without.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> model = mb.Model("TICKS ~ YEAR + (1 | BROOD)", data, family="hurdle_negative_binomial")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means      Normal(2.226, 2.5)
+    1      fixef                  YEAR[96]         Normal(0, 2.99)
+    2      fixef                  YEAR[97]         Normal(0, 2.99)
+    3   sd_BROOD                 Intercept          Exponential(1)
+    4      shape                            InverseGamma(0.4, 0.3)
+    5         hu                                     Uniform(0, 1)
     """
 
     name: ClassVar[str] = "hurdle_negative_binomial"

@@ -15,7 +15,34 @@ from mixedbayes.families.poisson import Counts, Poisson
 
 @dataclass(frozen=True)
 class HurdlePoisson(Hurdle, Counts):
-    """y is 0 with probability hu, and otherwise Poisson(mu) given that it is above 0."""
+    """y is 0 with probability hu, and otherwise Poisson(mu) given that it is above 0.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"hu": mb.Probit()}``. hu: a share,
+        `mb.Logit()`, `mb.Probit()` or `mb.Cloglog()`.
+
+    See Also
+    --------
+    ZeroInflatedPoisson : Zeros of both kinds.
+    Poisson : Without.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> model = mb.Model("TICKS ~ YEAR + (1 | BROOD)", data, family="hurdle_poisson")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term               prior
+    0  Intercept  at the predictors' means  Normal(2.226, 2.5)
+    1      fixef                  YEAR[96]     Normal(0, 2.99)
+    2      fixef                  YEAR[97]     Normal(0, 2.99)
+    3   sd_BROOD                 Intercept      Exponential(1)
+    4         hu                                 Uniform(0, 1)
+    """
 
     name: ClassVar[str] = "hurdle_poisson"
     title: ClassVar[str] = "Poisson hurdle"

@@ -73,6 +73,31 @@ class InverseGaussian(PositiveMean):
     the relative variance is mu / shape. `weights(w)` means, as in R, that the variance of a row is
     divided by w: its shape is shape w. The link is the logarithm, where brms and R's glm have
     1/mu^2: with that a linear predictor below 0 has no mean.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Inverse()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"shape": mb.Softplus()}``. shape:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    Gamma : With a lighter tail.
+    Lognormal : With a log of constant variance.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="inverse_gaussian")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                     prior
+    0   Intercept  at the predictors' means     Normal(5.699, 0.4635)
+    1       fixef                      Days         Normal(0, 0.1609)
+    2  sd_Subject                 Intercept        Exponential(5.394)
+    3       shape                            InverseGamma(0.4, 89.55)
     """
 
     name: ClassVar[str] = "inverse_gaussian"

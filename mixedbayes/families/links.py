@@ -48,7 +48,23 @@ class Link:
 
 @dataclass(frozen=True)
 class Identity(Link):
-    """eta = mu."""
+    """eta = mu.
+
+    See Also
+    --------
+    Log : Effects multiply.
+    Inverse : Of rates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.Identity()
+    >>> np.round([link.link(2.0, np), link.inverse(link.link(2.0, np), np)], 3)
+    array([2., 2.])
+    >>> mb.Poisson(mb.Identity()).described
+    'poisson, identity link'
+    """
 
     name: ClassVar[str] = "identity"
 
@@ -67,7 +83,23 @@ class Identity(Link):
 
 @dataclass(frozen=True)
 class Log(Link):
-    """eta = log mu: effects multiply the mean."""
+    """eta = log mu: effects multiply the mean.
+
+    See Also
+    --------
+    Identity : Effects add.
+    Softplus : Of further parameters, with effects that add where they are large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.Log()
+    >>> np.round([link.link(2.0, np), link.inverse(link.link(2.0, np), np)], 3)
+    array([0.693, 2.   ])
+    >>> mb.Poisson(mb.Log()).described
+    'poisson, log link'
+    """
 
     name: ClassVar[str] = "log"
 
@@ -91,6 +123,20 @@ class Softplus(Link):
     eta is about mu where mu is large, and about log mu, of which effects are factors, where it is
     small. Large and small are beside 1: the model depends on the unit of the parameter, such as
     that of y for sigma.
+
+    See Also
+    --------
+    Log : The default of positive parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.Softplus()
+    >>> np.round([link.link(2.0, np), link.inverse(link.link(2.0, np), np)], 3)
+    array([1.855, 2.   ])
+    >>> mb.Gaussian(links={"sigma": mb.Softplus()}).described
+    'gaussian, identity link, softplus link of sigma'
     """
 
     name: ClassVar[str] = "softplus"
@@ -107,7 +153,22 @@ class Softplus(Link):
 
 @dataclass(frozen=True)
 class Inverse(Link):
-    """eta = 1 / mu."""
+    """eta = 1 / mu.
+
+    See Also
+    --------
+    Log : Effects multiply.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.Inverse()
+    >>> np.round([link.link(2.0, np), link.inverse(link.link(2.0, np), np)], 3)
+    array([0.5, 2. ])
+    >>> mb.families.Gamma(mb.Inverse()).described
+    'gamma, inverse link'
+    """
 
     name: ClassVar[str] = "inverse"
 
@@ -123,7 +184,22 @@ class Inverse(Link):
 
 @dataclass(frozen=True)
 class TanHalf(Link):
-    """eta = tan(mu / 2), of a direction mu between -pi and pi."""
+    """eta = tan(mu / 2), of a direction mu between -pi and pi.
+
+    See Also
+    --------
+    Identity : Of numbers on a line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.TanHalf()
+    >>> np.round([link.link(2.0, np), link.inverse(link.link(2.0, np), np)], 3)
+    array([1.557, 2.   ])
+    >>> mb.families.VonMises(mb.TanHalf()).described
+    'von_mises, tan_half link'
+    """
 
     name: ClassVar[str] = "tan_half"
 
@@ -174,7 +250,23 @@ class ShareLink(Link):
 
 @dataclass(frozen=True)
 class Logit(ShareLink):
-    """eta = log(mu / (1 - mu)): effects multiply the odds. Logistic tolerance."""
+    """eta = log(mu / (1 - mu)): effects multiply the odds. Logistic tolerance.
+
+    See Also
+    --------
+    Probit : A normal tolerance.
+    Cloglog : Hazards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.Logit()
+    >>> np.round([link.link(0.75, np), link.inverse(link.link(0.75, np), np)], 3)
+    array([1.099, 0.75 ])
+    >>> mb.Bernoulli(mb.Logit()).described
+    'bernoulli, logit link'
+    """
 
     name: ClassVar[str] = "logit"
     variance: ClassVar[float] = np.pi**2 / 3
@@ -209,7 +301,23 @@ class Logit(ShareLink):
 
 @dataclass(frozen=True)
 class Probit(ShareLink):
-    """eta = Phi^-1(mu). Normal tolerance."""
+    """eta = Phi^-1(mu). Normal tolerance.
+
+    See Also
+    --------
+    Logit : Odds.
+    Cloglog : Hazards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.Probit()
+    >>> np.round([link.link(0.75, np), link.inverse(link.link(0.75, np), np)], 3)
+    array([0.674, 0.75 ])
+    >>> mb.Bernoulli(mb.Probit()).described
+    'bernoulli, probit link'
+    """
 
     name: ClassVar[str] = "probit"
     variance: ClassVar[float] = 1.0
@@ -248,7 +356,23 @@ class Probit(ShareLink):
 
 @dataclass(frozen=True)
 class Cloglog(ShareLink):
-    """eta = log(-log(1 - mu)): log hazards. Gumbel (smallest extreme value) tolerance."""
+    """eta = log(-log(1 - mu)): log hazards. Gumbel (smallest extreme value) tolerance.
+
+    See Also
+    --------
+    Logit : Odds.
+    Probit : A normal tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import mixedbayes as mb
+    >>> link = mb.Cloglog()
+    >>> np.round([link.link(0.75, np), link.inverse(link.link(0.75, np), np)], 3)
+    array([0.327, 0.75 ])
+    >>> mb.Bernoulli(mb.Cloglog()).described
+    'bernoulli, cloglog link'
+    """
 
     name: ClassVar[str] = "cloglog"
     variance: ClassVar[float] = np.pi**2 / 6

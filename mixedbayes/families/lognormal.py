@@ -28,6 +28,32 @@ class Lognormal(Family):
     """log y ~ Normal(mu, sigma / sqrt(weight)), mu = eta: mu is the log of the median.
 
     E[y] = exp(mu + sigma^2 / 2), which is what `fitted` gives.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Identity()`, the only one.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    ShiftedLognormal : From another start than 0.
+    Gamma : Another positive law.
+    HurdleLognormal : With zeros.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="lognormal")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                  prior
+    0   Intercept  at the predictors' means  Normal(5.682, 0.4635)
+    1       fixef                      Days      Normal(0, 0.1609)
+    2  sd_Subject                 Intercept     Exponential(5.394)
+    3       sigma                               Exponential(5.394)
     """
 
     name: ClassVar[str] = "lognormal"

@@ -39,6 +39,10 @@ class Multinomial(Categorical):
     reference
         The column that the others are compared with; by default the first.
 
+    See Also
+    --------
+    Categorical : One response a row.
+
     Examples
     --------
     >>> import mixedbayes as mb

@@ -93,6 +93,33 @@ class NegativeBinomial(Counts):
     """y ~ NegativeBinomial(mean mu, shape): Var[y] = mu + mu^2 / shape.
 
     A Poisson count whose mean varies by a gamma factor of mean 1 and variance 1 / shape.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"shape": mb.Softplus()}``. shape:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    NegativeBinomial1 : With a variance in proportion to the mean.
+    Poisson : Without more variance.
+    ZeroInflatedNegativeBinomial : With more zeros.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> model = mb.Model("TICKS ~ YEAR + (1 | BROOD)", data, family="negative_binomial")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means      Normal(1.852, 2.5)
+    1      fixef                  YEAR[96]         Normal(0, 2.99)
+    2      fixef                  YEAR[97]         Normal(0, 2.99)
+    3   sd_BROOD                 Intercept          Exponential(1)
+    4      shape                            InverseGamma(0.4, 0.3)
     """
 
     name: ClassVar[str] = "negative_binomial"

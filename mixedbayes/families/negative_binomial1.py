@@ -55,6 +55,32 @@ class NegativeBinomial1(Counts):
 
     The same factor at all means, where the negative binomial's grows with the mean; phi is that of
     glmmTMB's nbinom1. Hardin & Hilbe (2018), Generalized Linear Models and Extensions, 4th ed.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"phi": mb.Softplus()}``. phi:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    NegativeBinomial : With a variance quadratic in the mean.
+    Poisson : Without more variance.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> model = mb.Model("TICKS ~ YEAR + (1 | BROOD)", data, family="negative_binomial1")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                prior
+    0  Intercept  at the predictors' means   Normal(1.852, 2.5)
+    1      fixef                  YEAR[96]      Normal(0, 2.99)
+    2      fixef                  YEAR[97]      Normal(0, 2.99)
+    3   sd_BROOD                 Intercept       Exponential(1)
+    4        phi                            Exponential(0.0383)
     """
 
     name: ClassVar[str] = "negative_binomial1"

@@ -79,6 +79,35 @@ class OrderedBeta(Ends):
     P(y = 0) = 1 - expit(eta - cutzero), P(y = 1) = expit(eta - cutzero - gap). One predictor moves
     zeros, shares and ones together, where zero_one_inflated_beta has a predictor for each. Kubinec
     (2022), doi:10.1017/pan.2022.20.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()`, the only one.
+    links
+        Of formulas of further parameters, by name, such as ``{"phi": mb.Softplus()}``. phi and gap:
+        positive, `mb.Log()` or `mb.Softplus()`. cutzero: any number, `mb.Identity()`.
+
+    See Also
+    --------
+    ZeroOneInflatedBeta : With predictors of their own.
+    Beta : Without 0 and 1.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> formula = "y ~ x + (1 | g)"
+    >>> plan = {"groups": {"g": 10}, "per_group": 20, "sd": {"g": 0.5}, "seed": 1}
+    >>> data = mb.simulate(formula, **plan, family="ordered_beta", phi=5, cutzero=-2, gap=4)
+    >>> model = mb.Model(formula, data, family="ordered_beta")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means   Normal(0.1592, 3.022)
+    1      fixef                         x        Normal(0, 3.022)
+    2       sd_g                 Intercept     Exponential(0.8274)
+    3        phi                            InverseGamma(0.4, 0.3)
+    4    cutzero                               Normal(-1.773, 2.5)
+    5        gap                                     Gamma(2, 0.5)
     """
 
     name: ClassVar[str] = "ordered_beta"

@@ -93,6 +93,31 @@ class Poisson(Counts):
     """y ~ Poisson(mu): Var[y] = mu.
 
     Counts that vary more have an effect of each row, `(1 | row)`, or family="negative_binomial".
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        None: there are no further parameters with formulas.
+
+    See Also
+    --------
+    NegativeBinomial : Counts that vary more.
+    ZeroInflatedPoisson : With more zeros.
+    HurdlePoisson : Zeros apart.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> model = mb.Model("TICKS ~ YEAR + (1 | BROOD)", data, family="poisson")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term               prior
+    0  Intercept  at the predictors' means  Normal(1.852, 2.5)
+    1      fixef                  YEAR[96]     Normal(0, 2.99)
+    2      fixef                  YEAR[97]     Normal(0, 2.99)
+    3   sd_BROOD                 Intercept      Exponential(1)
     """
 
     name: ClassVar[str] = "poisson"

@@ -64,6 +64,32 @@ class ShiftedLognormal(Lognormal):
     from 0 and close together, by default ndt is not further below them than 20 times the distance
     of their upper quartile from the smallest: further away the shape is nearly normal.
     E[y] = ndt + exp(mu + sigma^2 / 2).
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Identity()`, the only one.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma and
+        ndt: positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    Lognormal : From 0.
+    Exgaussian : Another law of response times.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="shifted_lognormal")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                  prior
+    0   Intercept  at the predictors' means  Normal(5.266, 0.6995)
+    1       fixef                      Days      Normal(0, 0.2428)
+    2  sd_Subject                 Intercept     Exponential(3.574)
+    3       sigma                               Exponential(3.574)
+    4         ndt                                Uniform(0, 194.3)
     """
 
     name: ClassVar[str] = "shifted_lognormal"

@@ -70,6 +70,32 @@ class SkewNormal(Gaussian):
     right, alpha = 0 is the normal distribution; the skewness is below 0.995 in size. Azzalini
     (1985), Scandinavian Journal of Statistics 12, 171-178. Near alpha = 0 the data say little about
     alpha: the skewness grows with its cube.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Identity()`, the only one.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma:
+        positive, `mb.Log()` or `mb.Softplus()`. alpha: any number, `mb.Identity()`.
+
+    See Also
+    --------
+    Exgaussian : With a heavier right tail.
+    Gaussian : Without skewness.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="skew_normal")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                 prior
+    0   Intercept  at the predictors' means  Normal(298.5, 140.8)
+    1       fixef                      Days      Normal(0, 48.89)
+    2  sd_Subject                 Intercept  Exponential(0.01775)
+    3       sigma                            Exponential(0.01775)
+    4       alpha                                    Normal(0, 4)
     """
 
     name: ClassVar[str] = "skew_normal"

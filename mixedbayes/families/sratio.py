@@ -28,6 +28,32 @@ class Sratio(Sequential):
     function that belongs to the link. With the logit link it is a binomial model of the rows
     written out, one for each category that was reached. Tutz (1990),
     doi:10.1111/j.2044-8317.1990.tb00925.x.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    specific
+        Columns with category-specific effects; set by ``cs(x)`` in the formula, not by hand.
+    links
+        Of formulas of further parameters, by name. disc: positive, `mb.Log()` alone.
+
+    See Also
+    --------
+    Cratio : The other direction.
+    Cumulative : A latent response with cuts.
+    Acat : Neighbouring categories compared.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("wine")
+    >>> model = mb.Model("rating ~ temp + (1 | judge)", data, family="sratio")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter        term           prior
+    0       fixef  temp[warm]  Normal(0, 2.5)
+    1    sd_judge   Intercept  Exponential(1)
+    2  thresholds              Normal(0, 2.5)
     """
 
     name: ClassVar[str] = "sratio"

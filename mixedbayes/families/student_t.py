@@ -80,6 +80,32 @@ class StudentTFamily(Gaussian):
     falls exponentially, such as the common Gamma(2, 0.1) of mean 20 (Juárez & Steel 2010,
     doi:10.1198/jbes.2009.07145), hides heavy tails in such samples: nu and, with it, sigma come
     out too large.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Identity()` by default; or `mb.Log()` or `mb.Inverse()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma and
+        nu: positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    Gaussian : Without outliers.
+    SkewNormal : With one longer tail.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (1 | Subject)", data, family="student_t")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                 prior
+    0   Intercept  at the predictors' means  Normal(288.7, 148.3)
+    1       fixef                      Days       Normal(0, 51.5)
+    2  sd_Subject                 Intercept  Exponential(0.01685)
+    3       sigma                            Exponential(0.01685)
+    4          nu                              InverseGamma(1, 4)
     """
 
     name: ClassVar[str] = "student_t"

@@ -64,6 +64,32 @@ class VonMises(Family):
     typical group; means and comparisons are of target="linear", tan(mu / 2). Tables are of angles
     turned to within pi of their mean direction, so that an interval across pi is short, with an end
     beyond pi. Residuals are angles from the mean, from -pi to pi.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.TanHalf()`, the only one.
+    links
+        Of formulas of further parameters, by name, such as ``{"kappa": mb.Softplus()}``. kappa:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    Gaussian : Of numbers on a line.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> formula = "y ~ x + (1 | g)"
+    >>> plan = {"groups": {"g": 10}, "per_group": 20, "sd": {"g": 0.5}, "seed": 1}
+    >>> data = mb.simulate(formula, **plan, family="von_mises", kappa=3)
+    >>> model = mb.Model(formula, data, family="von_mises")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                prior
+    0  Intercept  at the predictors' means  Normal(0.2046, 2.5)
+    1      fixef                         x       Normal(0, 2.5)
+    2       sd_g                 Intercept       Exponential(1)
+    3      kappa                                 Gamma(2, 0.01)
     """
 
     name: ClassVar[str] = "von_mises"

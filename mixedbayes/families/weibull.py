@@ -61,6 +61,31 @@ class Weibull(PositiveMean):
     1. On the log link effects are those of an accelerated failure time model, and -shape times
     them log hazard ratios; where the location is the logarithm of the scale, as in R's survreg,
     only the intercept differs, by log Gamma(1 + 1 / shape), and survreg's scale is 1 / shape.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"shape": mb.Softplus()}``. shape:
+        positive, `mb.Log()` or `mb.Softplus()`.
+
+    See Also
+    --------
+    Exponential : With a constant hazard.
+    Gamma : Another positive law.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("kidney")
+    >>> model = mb.Model("time | cens(censored) ~ age + (1 | patient)", data, family="weibull")
+    >>> model.priors[["parameter", "term", "prior"]]
+        parameter                      term                    prior
+    0   Intercept  at the predictors' means      Normal(4.621, 3.39)
+    1       fixef                       age          Normal(0, 0.23)
+    2  sd_patient                 Intercept      Exponential(0.7375)
+    3       shape                            InverseGamma(1, 0.9459)
     """
 
     name: ClassVar[str] = "weibull"

@@ -16,7 +16,38 @@ from mixedbayes.families.zero_inflated import ZeroInflated
 
 @dataclass(frozen=True)
 class ZeroInflatedBetaBinomial(ZeroInflated, Trials):
-    """y is 0 with probability zi, and BetaBinomial(n, mu phi, (1 - mu) phi) otherwise."""
+    """y is 0 with probability zi, and BetaBinomial(n, mu phi, (1 - mu) phi) otherwise.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"phi": mb.Softplus()}``. phi:
+        positive, `mb.Log()` or `mb.Softplus()`. zi: a share, `mb.Logit()`, `mb.Probit()` or
+        `mb.Cloglog()`.
+
+    See Also
+    --------
+    BetaBinomial : Without more zeros.
+    ZeroInflatedBinomial : With independent trials.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("cbpp")
+    >>> formula = "incidence | trials(size) ~ period + (1 | herd)"
+    >>> model = mb.Model(formula, data, family="zero_inflated_beta_binomial")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means     Normal(-1.573, 2.5)
+    1      fixef                 period[2]        Normal(0, 2.871)
+    2      fixef                 period[3]         Normal(0, 2.86)
+    3      fixef                 period[4]        Normal(0, 2.818)
+    4    sd_herd                 Intercept          Exponential(1)
+    5        phi                            InverseGamma(0.4, 0.3)
+    6         zi                                     Uniform(0, 1)
+    """
 
     name: ClassVar[str] = "zero_inflated_beta_binomial"
     title: ClassVar[str] = "zero-inflated beta-binomial"

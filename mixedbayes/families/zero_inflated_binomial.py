@@ -15,7 +15,36 @@ from mixedbayes.families.zero_inflated import ZeroInflated
 
 @dataclass(frozen=True)
 class ZeroInflatedBinomial(ZeroInflated, Trials):
-    """y is 0 with probability zi, and Binomial(n, mu) otherwise; `successes | trials(n)`."""
+    """y is 0 with probability zi, and Binomial(n, mu) otherwise; `successes | trials(n)`.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()` or `mb.Cloglog()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"zi": mb.Probit()}``. zi: a share,
+        `mb.Logit()`, `mb.Probit()` or `mb.Cloglog()`.
+
+    See Also
+    --------
+    Binomial : Without more zeros.
+    ZeroInflatedBetaBinomial : With trials that resemble each other.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("cbpp")
+    >>> formula = "incidence | trials(size) ~ period + (1 | herd)"
+    >>> model = mb.Model(formula, data, family="zero_inflated_binomial")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                prior
+    0  Intercept  at the predictors' means  Normal(-1.573, 2.5)
+    1      fixef                 period[2]     Normal(0, 2.871)
+    2      fixef                 period[3]      Normal(0, 2.86)
+    3      fixef                 period[4]     Normal(0, 2.818)
+    4    sd_herd                 Intercept       Exponential(1)
+    5         zi                                  Uniform(0, 1)
+    """
 
     name: ClassVar[str] = "zero_inflated_binomial"
     title: ClassVar[str] = "zero-inflated binomial"

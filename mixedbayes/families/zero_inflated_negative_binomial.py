@@ -16,7 +16,37 @@ from mixedbayes.families.zero_inflated import ZeroInflated
 
 @dataclass(frozen=True)
 class ZeroInflatedNegativeBinomial(ZeroInflated, Counts):
-    """y is 0 with probability zi, and NegativeBinomial(mean mu, shape) otherwise."""
+    """y is 0 with probability zi, and NegativeBinomial(mean mu, shape) otherwise.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"shape": mb.Softplus()}``. shape:
+        positive, `mb.Log()` or `mb.Softplus()`. zi: a share, `mb.Logit()`, `mb.Probit()` or
+        `mb.Cloglog()`.
+
+    See Also
+    --------
+    HurdleNegativeBinomial : All zeros apart.
+    NegativeBinomial : Without more zeros.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> formula = "TICKS ~ YEAR + (1 | BROOD)"
+    >>> model = mb.Model(formula, data, family="zero_inflated_negative_binomial")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means      Normal(2.226, 2.5)
+    1      fixef                  YEAR[96]         Normal(0, 2.99)
+    2      fixef                  YEAR[97]         Normal(0, 2.99)
+    3   sd_BROOD                 Intercept          Exponential(1)
+    4      shape                            InverseGamma(0.4, 0.3)
+    5         zi                                     Uniform(0, 1)
+    """
 
     name: ClassVar[str] = "zero_inflated_negative_binomial"
     title: ClassVar[str] = "zero-inflated negative binomial"

@@ -15,7 +15,34 @@ from mixedbayes.families.zero_inflated import ZeroInflated
 
 @dataclass(frozen=True)
 class ZeroInflatedPoisson(ZeroInflated, Counts):
-    """y is 0 with probability zi, and Poisson(mu) otherwise."""
+    """y is 0 with probability zi, and Poisson(mu) otherwise.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Log()` by default; or `mb.Identity()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"zi": mb.Probit()}``. zi: a share,
+        `mb.Logit()`, `mb.Probit()` or `mb.Cloglog()`.
+
+    See Also
+    --------
+    HurdlePoisson : All zeros apart.
+    Poisson : Without more zeros.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.load_data("grouseticks")
+    >>> model = mb.Model("TICKS ~ YEAR + (1 | BROOD)", data, family="zero_inflated_poisson")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term               prior
+    0  Intercept  at the predictors' means  Normal(2.226, 2.5)
+    1      fixef                  YEAR[96]     Normal(0, 2.99)
+    2      fixef                  YEAR[97]     Normal(0, 2.99)
+    3   sd_BROOD                 Intercept      Exponential(1)
+    4         zi                                 Uniform(0, 1)
+    """
 
     name: ClassVar[str] = "zero_inflated_poisson"
     title: ClassVar[str] = "zero-inflated Poisson"

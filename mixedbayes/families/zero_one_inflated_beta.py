@@ -55,6 +55,37 @@ class ZeroOneInflatedBeta(Ends):
 
     mu is the mean of the shares between 0 and 1, as in brms: E[y] = zoi coi + (1 - zoi) mu. Ospina
     & Ferrari (2012), doi:10.1016/j.csda.2011.10.005.
+
+    Parameters
+    ----------
+    link
+        Of mu: `mb.Logit()` by default; or `mb.Probit()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"phi": mb.Softplus()}``. phi:
+        positive, `mb.Log()` or `mb.Softplus()`. zoi and coi: a share, `mb.Logit()`, `mb.Probit()`
+        or `mb.Cloglog()`.
+
+    See Also
+    --------
+    OrderedBeta : One predictor for all.
+    Beta : Without 0 and 1.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> formula = "y ~ x + (1 | g)"
+    >>> plan = {"groups": {"g": 10}, "per_group": 20, "sd": {"g": 0.5}, "seed": 1}
+    >>> true = {"phi": 5, "zoi": 0.2, "coi": 0.5}
+    >>> data = mb.simulate(formula, **plan, family="zero_one_inflated_beta", **true)
+    >>> model = mb.Model(formula, data, family="zero_one_inflated_beta")
+    >>> model.priors[["parameter", "term", "prior"]]
+       parameter                      term                   prior
+    0  Intercept  at the predictors' means   Normal(0.1604, 3.024)
+    1      fixef                         x        Normal(0, 3.025)
+    2       sd_g                 Intercept     Exponential(0.8266)
+    3        phi                            InverseGamma(0.4, 0.3)
+    4        zoi                                     Uniform(0, 1)
+    5        coi                                     Uniform(0, 1)
     """
 
     name: ClassVar[str] = "zero_one_inflated_beta"

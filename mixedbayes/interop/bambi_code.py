@@ -52,9 +52,17 @@ def to_bambi(spec: Spec) -> Any:
     ModelError
         If Bambi cannot express the model, such as correlated group effects.
 
+    See Also
+    --------
+    code : The same as text.
+    from_bambi : The way back, with its draws.
+
     Examples
     --------
-    >>> model.to_bambi().fit()  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> model = mb.Model("Reaction ~ Days + (Days || Subject)", mb.load_data("sleepstudy"))
+    >>> model.to_bambi().formula.main
+    'Reaction ~ 1 + Days + (1|Subject) + (0 + Days|Subject)'
     """
     if any(p.smooths for p in spec.design.predictors):
         raise ModelError("to_bambi(): Bambi has no s() and no t2(); model.pymc is this one in PyMC")

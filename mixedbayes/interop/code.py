@@ -66,9 +66,36 @@ def code(spec: Spec, target: Target) -> str:
         If the other package cannot express the model, or how it would is not known here; the
         message says what it is.
 
+    See Also
+    --------
+    to_bambi : A Bambi model itself.
+    pymc : The model in PyMC itself.
+    build : In another formulation.
+
     Examples
     --------
-    >>> print(model.code("lme4"))  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+    >>> print(model.code("lme4"))
+    library(lme4)
+    lmer(Reaction ~ 1 + Days + (1 + Days | Subject), data = data)
+    >>> print(model.code("brms"))
+    library(brms)
+    # columns at their means, as the default priors are
+    data$Days_at_means <- with(data, Days - 4.5)
+    brm(
+      Reaction ~ 1 + Days + (1 + Days_at_means | Subject),
+      data = data,
+      family = gaussian(link = "identity"),
+      prior = c(
+        set_prior("normal(298.508, 140.822)", class = "Intercept"),
+        set_prior("normal(0, 48.8915)", class = "b"),
+        set_prior("exponential(0.0177529)", class = "sd", group = "Subject", coef = "Intercept"),
+    set_prior("exponential(0.0511336)", class = "sd", group = "Subject", coef = "Days_at_means"),
+        set_prior("lkj(2)", class = "cor", group = "Subject"),
+        set_prior("exponential(0.0177529)", class = "sigma")
+      )
+    )
     """
     writers: dict[str, Callable[[Spec], str]] = {
         "lme4": lme4_code,

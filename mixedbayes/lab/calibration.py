@@ -194,6 +194,7 @@ class Calibration:
 
     @property
     def table(self) -> pd.DataFrame:
+        """A row for each quantity; see the class for its columns."""
         p = {str(name): p_value(self._of(str(name)), MOST) for name in self.ranks}
         adjusted = holm(p)
         share = (self.ranks.to_numpy() + 0.5) / (MOST + 1)
@@ -211,6 +212,7 @@ class Calibration:
 
     @property
     def calibrated(self) -> bool:
+        """Whether no adjusted p-value is below 0.01."""
         return bool(self.table["adjusted"].min() >= LEVEL)
 
     @property
@@ -247,9 +249,20 @@ class Calibration:
         -------
         Matplotlib or Plotly figure, or Bokeh layout.
 
+        Raises
+        ------
+        ModelError
+            The backend is unknown.
+
+        See Also
+        --------
+        calibrate : Of `Study`: the numbers.
+
         Examples
         --------
-        >>> lab.calibrate().plot()  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> model = mb.Model("Yield ~ 1 + (1 | Batch)", mb.load_data("dyestuff"))
+        >>> figure = mb.study(model).calibrate(20, seed=1).plot()
         """
         from mixedbayes.lab.uniformity import band
         from mixedbayes.plots.calibration import plot_ranks

@@ -113,6 +113,7 @@ class Power:
 
     @property
     def table(self) -> pd.DataFrame:
+        """A row for each question and design; see the class for its columns."""
         keys = [QUESTION, *self.varies]
         every = self.studies.groupby(keys, sort=False, dropna=False)
         rows = [dict(zip(keys, key, strict=True)) | _summary(own) for key, own in every]
@@ -144,9 +145,19 @@ class Power:
         ModelError
             Nothing varies, or the backend is unknown.
 
+        See Also
+        --------
+        power : Of `Study`: the numbers.
+
         Examples
         --------
-        >>> lab.power("x > 0", n={"g": [10, 20, 40]}).plot()  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> lab = mb.study(
+        ...     "y ~ arm + (1 | g)", groups={"g": 20}, rows=5, effects={"arm": 1.0}, sd={"g": 0.5},
+        ...     covariates={"arm": {"g": [0, 1]}},
+        ... )
+        >>> found = lab.power("arm > 0", n={"g": [8, 16]}, simulations=4, draws=100, seed=1)
+        >>> figure = found.plot(target=0.8)
         """
         from mixedbayes.plots.power import plot_power
 

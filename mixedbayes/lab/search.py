@@ -64,9 +64,26 @@ class Smallest:
         -------
         Matplotlib or Plotly figure, or Bokeh layout.
 
+        Raises
+        ------
+        ModelError
+            The backend is unknown.
+
+        See Also
+        --------
+        smallest : Of `Study`: the numbers.
+
         Examples
         --------
-        >>> lab.smallest("x > 0", {"g": (10, 100)}).plot()  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> lab = mb.study(
+        ...     "y ~ arm + (1 | g)", groups={"g": 20}, rows=5, effects={"arm": 2.0}, sd={"g": 0.5},
+        ...     covariates={"arm": {"g": [0, 1]}},
+        ... )
+        >>> lab.data({"g": 24}, seed=1).shape
+        (120, 3)
+        >>> found = lab.smallest("arm > 0", {"g": (4, 24)}, seed=1)  # doctest: +SKIP
+        >>> figure = found.plot()  # doctest: +SKIP
         """
         from mixedbayes.plots.power import plot_power
 

@@ -54,11 +54,25 @@ class Study:
 
         Returns
         -------
-        DataFrame of the grouping factors, covariates and the response.
+        DataFrame
+            The grouping factors, covariates and the response; `truth` (frame) has the true values.
+
+        Raises
+        ------
+        ModelError, DataError
+            What varies is not understood.
+
+        See Also
+        --------
+        power : Many of them.
+        simulate : Of the package: without a plan.
 
         Examples
         --------
-        >>> lab.data(seed=1)  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> lab = mb.study("y ~ 1 + (1 | g)", groups={"g": 20}, rows=5, sd={"g": 0.5})
+        >>> lab.data(seed=1).shape, lab.data({"g": 40}, seed=1).shape
+        ((100, 2), (200, 2))
         """
         return self.source.simulate(self._design(n), checked_seed(seed)).frame
 
@@ -114,16 +128,35 @@ class Study:
 
         Returns
         -------
-        Power, whose `table` has a row for each design.
+        Power
+            `table` has a row for each design, `plot()` draws it, and `note` says what was decided
+            and how.
 
         Raises
         ------
         ModelError, DataError
             A question, or what varies, is not understood.
 
+        See Also
+        --------
+        smallest : The number with the power that is wanted.
+        calibrate : Whether posteriors are right at this design.
+
         Examples
         --------
-        >>> lab.power("arm:time > 0", n={"g": [20, 40, 80]}, simulations=500)  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> lab = mb.study(
+        ...     "y ~ arm + (1 | g)", groups={"g": 20}, rows=5, effects={"arm": 1.0}, sd={"g": 0.5},
+        ...     covariates={"arm": {"g": [0, 1]}},
+        ... )
+        >>> found = lab.power("arm > 0", n={"g": [8, 16]}, simulations=4, draws=100, seed=1)
+        >>> found.table[["g", "simulations"]]
+            g  simulations
+        0   8            4
+        1  16            4
+        Shown: the 95 % interval is all on the side that is asked about. 4 studies of each design.
+        True
+        values: arm 1.0, sd_g 0.5.
         """
         asked, designs = named(questions), [self._design(d) for d in grid(n)]
         self._check_run(prob, simulations, 1)
@@ -176,16 +209,29 @@ class Study:
 
         Returns
         -------
-        Smallest: the number, its interval, and a table of what was tried.
+        Smallest
+            The number `n`, its interval `lower`, `upper`, and a `table` of what was tried.
 
         Raises
         ------
         ModelError
             What varies is no number of levels or rows with two bounds, or `power` is no share.
 
+        See Also
+        --------
+        power : Of designs of your choice.
+
         Examples
         --------
-        >>> lab.smallest("arm:time > 0", {"g": (10, 200)}, power=0.8)  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> lab = mb.study(
+        ...     "y ~ arm + (1 | g)", groups={"g": 20}, rows=5, effects={"arm": 2.0}, sd={"g": 0.5},
+        ...     covariates={"arm": {"g": [0, 1]}},
+        ... )
+        >>> lab.data({"g": 24}, seed=1).shape
+        (120, 3)
+        >>> found = lab.smallest("arm > 0", {"g": (4, 24)}, seed=1)  # doctest: +SKIP
+        >>> found.n, found.lower, found.upper  # doctest: +SKIP
         """
         asked = named((question,))
         ((text, _),) = asked.items()
@@ -233,7 +279,8 @@ class Study:
 
         Returns
         -------
-        Calibration: a table, a sentence and a picture.
+        Calibration
+            A `table` with a row per quantity, a `sentence` to be quoted, and a picture, `plot()`.
 
         Raises
         ------
@@ -242,9 +289,21 @@ class Study:
         ModelError
             There are fewer than 20 simulations.
 
+        See Also
+        --------
+        power : Whether studies show what they are for.
+        check : Of `Fit`: whether a model suits data.
+
         Examples
         --------
-        >>> lab.calibrate(200, workers=-1)  # doctest: +SKIP
+        >>> import mixedbayes as mb
+        >>> model = mb.Model("Yield ~ 1 + (1 | Batch)", mb.load_data("dyestuff"))
+        >>> found = mb.study(model).calibrate(20, seed=1)
+        >>> found.calibrated
+        True
+        >>> found.table["quantity"].tolist()
+        ['Intercept', 'sigma', 'icc', 'sd_Batch[Intercept]', 'ranef_Batch[A, Intercept]',
+        'ranef_Batch[D, Intercept]', 'ranef_Batch[F, Intercept]', 'log_lik']
         """
         _check_simulations(simulations, 0)
         seed = checked_seed(seed)
@@ -382,12 +441,22 @@ def study(
     ModelError, DataError, FormulaError
         Each says what is lacking.
 
+    See Also
+    --------
+    simulate : One data set with known truth.
+    truth : Truth beside estimates.
+
     Examples
     --------
-    >>> lab = mb.study("y ~ arm * time + (time | g)", groups={"g": 20}, rows=5,
-    ...                effects={"arm:time": 0.3}, sd={"g": {"Intercept": 1, "time": 0.2}},
-    ...                covariates={"arm": {"g": [0, 1]}, "time": range(5)})  # doctest: +SKIP
-    >>> lab.power("arm:time > 0", n={"g": [20, 40, 80]}, simulations=500)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> lab = mb.study(
+    ...     "y ~ arm + (1 | g)", groups={"g": 20}, rows=5, effects={"arm": 1.0}, sd={"g": 0.5},
+    ...     covariates={"arm": {"g": [0, 1]}},
+    ... )
+    >>> found = lab.power("arm > 0", simulations=4, draws=100, seed=1)
+    >>> found.table.columns.tolist()
+    ['simulations', 'power', 'lower', 'upper', 'estimate', 'truth', 'width', 'coverage', 'type_s',
+    'type_m', 'not_converged']
     """
     true = {"effects": effects, "sd": sd, "cor": cor, "sigma": sigma, **parameters}
     layout = {"groups": groups, "rows": rows, "covariates": covariates, "data": data}

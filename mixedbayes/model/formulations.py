@@ -50,7 +50,23 @@ class EachFactor(Formulation):
 
 @dataclass(frozen=True)
 class NonCentered(EachFactor):
-    """b = L u with u ~ Normal(0, I): independent of the sds a priori; good for sparse groups."""
+    """b = L u with u ~ Normal(0, I): independent of the sds a priori; good for sparse groups.
+
+    See Also
+    --------
+    Centered : The other way.
+    PartiallyCentered : In between, and quicker.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> model = mb.Model(
+    ...     "Reaction ~ Days + (1 | Subject)", sleep, formulation={"Subject": mb.NonCentered()}
+    ... )
+    >>> print(model.formulation)
+    NonCentered()
+    """
 
     def effects(self, g: GroupDesign, priors: PredictorPriors, sd: Any, L: Any | None) -> Any:
         import pymc as pm
@@ -79,7 +95,23 @@ class NonCentered(EachFactor):
 
 @dataclass(frozen=True)
 class Centered(EachFactor):
-    """b ~ Normal(0, L L') directly: good for groups with many informative rows."""
+    """b ~ Normal(0, L L') directly: good for groups with many informative rows.
+
+    See Also
+    --------
+    NonCentered : The other way.
+    PartiallyCentered : In between, and quicker.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> model = mb.Model(
+    ...     "Reaction ~ Days + (1 | Subject)", sleep, formulation={"Subject": mb.Centered()}
+    ... )
+    >>> print(model.formulation)
+    Centered()
+    """
 
     def effects(self, g: GroupDesign, priors: PredictorPriors, sd: Any, L: Any | None) -> Any:
         import pymc as pm

@@ -50,9 +50,19 @@ def plot_check(
         If only summaries of the group effects were kept, there is nothing to draw, or the
         backend is unknown.
 
+    See Also
+    --------
+    check : The same in words, with numbers.
+    pp_check : Replicates beside the data.
+    plot_residuals : Larger, by a factor or a column.
+
     Examples
     --------
-    >>> fit.plot_check(prob=0.9)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_check(prob=0.9)
+    >>> figure.savefig("check.png")
     """
     check_prob(prob)
     number = seed_of(post, seed)

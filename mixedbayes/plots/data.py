@@ -96,12 +96,18 @@ def plot_data(
         If there are no such levels, or no groups where some are asked for; or `kind`, a number or
         the backend is not known.
 
+    See Also
+    --------
+    plot_fitted : With the model's lines.
+    plot_pooling : With three kinds of lines.
+
     Examples
     --------
     >>> import mixedbayes as mb
     >>> sleep = mb.load_data("sleepstudy")
-    >>> picture = mb.plot_data("Reaction ~ Days | Subject", sleep)
-    >>> picture = mb.plot_data("Reaction ~ Days | Subject", sleep, highlight=["308", "335"])
+    >>> figure = mb.plot_data("Reaction ~ Days | Subject", sleep, levels=["308", "335"])
+    >>> figure.savefig("data.png")
+    >>> figure = mb.plot_data("Reaction ~ Days | Subject", sleep, highlight=["308", "335"])
     """
     check_backend(backend)
     found = drawn(formula, data, functions)

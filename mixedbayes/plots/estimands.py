@@ -72,9 +72,18 @@ def plot_means(
     DataError, ModelError
         As `means` does; or the backend is unknown.
 
+    See Also
+    --------
+    means : The numbers.
+    plot_predictions : Lines of single levels beside the typical one's.
+
     Examples
     --------
-    >>> fit.plot_means("age", by="Sex", at={"dose": 8})  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> machines = mb.load_data("machines")
+    >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+    >>> figure = fit.plot_means("Machine")
+    >>> figure.savefig("means.png")
     """
     check_backend(backend)
     found = means(
@@ -153,9 +162,18 @@ def plot_comparisons(
     DataError, ModelError
         As `comparisons` does; or the backend is unknown.
 
+    See Also
+    --------
+    comparisons : The numbers.
+    plot_fixef : Effects on the link scale.
+
     Examples
     --------
-    >>> fit.plot_comparisons({"Machine": "pairwise"}, by="Worker")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> machines = mb.load_data("machines")
+    >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+    >>> figure = fit.plot_comparisons({"Machine": "pairwise"})
+    >>> figure.savefig("comparisons.png")
     """
     check_backend(backend)
     found = comparisons(
@@ -204,9 +222,17 @@ def plot_slopes(
     DataError, ModelError
         As `slopes` does; or the backend is unknown.
 
+    See Also
+    --------
+    slopes : The numbers.
+
     Examples
     --------
-    >>> fit.plot_slopes("age", by="Sex", at={"age": [20, 60]})  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_slopes("Days", by="Subject")
+    >>> figure.savefig("slopes.png")
     """
     check_backend(backend)
     found = slopes(

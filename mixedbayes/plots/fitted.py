@@ -98,9 +98,19 @@ def plot_fitted(
     ModelError
         If the model has no such group, level or covariate, or the backend is unknown.
 
+    See Also
+    --------
+    fitted : The numbers.
+    plot_pooling : With the lines of no and complete pooling.
+    plot_predictions : All levels in one panel.
+
     Examples
     --------
-    >>> fit.plot_fitted(x="Days", levels=["308", "309"])  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_fitted(x="Days", levels=["308", "309"])
+    >>> figure.savefig("fitted.png")
     """
     check_prob(prob)
     g = grouped(post, group, levels)

@@ -86,9 +86,18 @@ def plot_fixef(
         If the model has no population effect, its effects have no ratio (the identity, probit and
         inverse links), or the backend is unknown.
 
+    See Also
+    --------
+    fixef : The numbers.
+    plot_comparisons : Effects on the response scale.
+
     Examples
     --------
-    >>> fit.plot_fixef(intercept=True)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> machines = mb.load_data("machines")
+    >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+    >>> figure = fit.plot_fixef(intercept=True)
+    >>> figure.savefig("fixef.png")
     """
     check_prob(prob)
     labels = Labels.of(post, units)

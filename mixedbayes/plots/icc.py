@@ -46,9 +46,18 @@ def plot_icc(
     ModelError
         If the model has no group effects, or the kind or the backend is unknown.
 
+    See Also
+    --------
+    icc : The numbers.
+    plot_varcorr : The sds behind it.
+
     Examples
     --------
-    >>> fit.plot_icc(kind="unadjusted")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> picture = fit.plot_icc(kind="unadjusted")
+    >>> picture.savefig("icc.png")
     """
     found = icc(post, draws=True)
     if kind not in list(found):

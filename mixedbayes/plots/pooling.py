@@ -112,9 +112,19 @@ def plot_pooling(
         If the model has no such group, level or covariate, its link is not the identity, or the
         backend is unknown.
 
+    See Also
+    --------
+    pooling : The numbers.
+    plot_shrinkage : The coefficients, and where they are pulled.
+    plot_data : The data before a model.
+
     Examples
     --------
-    >>> fit.plot_pooling(max_levels=12)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_pooling(max_levels=6)
+    >>> figure.savefig("pooling.png")
     """
     check_least_squares(post, "plot_pooling()")
     g = varying_group(post, group)

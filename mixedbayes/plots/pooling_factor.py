@@ -74,9 +74,18 @@ def plot_pooling_factor(
         If the model has no such group, its link is not the identity, `prob` is not a probability,
         or the backend is unknown.
 
+    See Also
+    --------
+    shrinkage : The numbers.
+    plot_shrinkage : Where each level is pulled.
+
     Examples
     --------
-    >>> fit.plot_pooling_factor("Subject")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> machines = mb.load_data("machines")
+    >>> fit = mb.fit("score ~ Machine + (1 | Worker)", machines, seed=1)
+    >>> figure = fit.plot_pooling_factor("Worker")
+    >>> figure.savefig("factor.png")
     """
     check_prob(prob)
     groups = chosen_groups(post, group)

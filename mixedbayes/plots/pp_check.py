@@ -79,9 +79,20 @@ def pp_check(
         `kind`, `by`, `stat` or the backend is unknown; the picture does not suit responses of 0
         and 1, or censored ones.
 
+    See Also
+    --------
+    check : Checks in words.
+    posterior_predictive : The replicates.
+    plot_check : Residuals and group effects.
+
     Examples
     --------
-    >>> fit.pp_check("stat", stat="sd")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> picture = fit.pp_check()
+    >>> picture.savefig("density.png")
+    >>> picture = fit.pp_check("stat", stat="sd")
     """
     kind = _kind(post, kind)
     post, found = written_out_predictive(post, groups, seed, prior=prior)

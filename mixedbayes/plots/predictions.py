@@ -131,10 +131,19 @@ def plot_predictions(
         If the model has no such group, level or covariate, a column has two parts in the picture,
         there are too many panels, or the backend is unknown.
 
+    See Also
+    --------
+    predict : The numbers.
+    plot_means : Averages over rows and groups.
+    plot_fitted : A panel for each level, with its data.
+
     Examples
     --------
-    >>> fit.plot_predictions("Days")  # doctest: +SKIP
-    >>> fit.plot_predictions("age", by="Sex", at={"dose": 8})  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_predictions("Days", levels=["308", "309"])
+    >>> figure.savefig("predictions.png")
     """
     check_backend(backend)
     check_prob(prob)

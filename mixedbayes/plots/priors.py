@@ -59,6 +59,19 @@ def plot_priors(
     ModelError
         If there is no parameter with a prior, or the backend is unknown.
 
+    See Also
+    --------
+    prior_sensitivity : How much the posterior depends on them.
+    pp_check : With ``prior=True``, what the priors expect of the data.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> picture = fit.plot_priors()
+    >>> picture.savefig("priors.png")
+
     References
     ----------
     Lewandowski, Kurowicka & Joe (2009), doi:10.1016/j.jmva.2009.04.008, for the LKJ margins.

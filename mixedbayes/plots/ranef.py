@@ -146,9 +146,19 @@ def plot_ranef(
         is unknown, `prob` is not a probability, or densities are asked for and only summaries of
         the effects were kept.
 
+    See Also
+    --------
+    ranef : The numbers.
+    plot_shrinkage : Beside each level's own estimate.
+    plot_varcorr : The distribution's sds.
+
     Examples
     --------
-    >>> fit.plot_ranef("Subject", kind="density")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_ranef("Subject", kind="density")
+    >>> figure.savefig("ranef.png")
     """
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r}: plot_ranef has {' and '.join(map(repr, KINDS))}")

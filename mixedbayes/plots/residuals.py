@@ -205,6 +205,19 @@ def plot_residuals(
         If `prob` is not a probability, the backend is unknown, or there is no such factor or column
         as `by`.
 
+    See Also
+    --------
+    residuals : The numbers.
+    plot_check : Beside bands of replicates.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_residuals(by="Subject")
+    >>> figure.savefig("residuals.png")
+
     References
     ----------
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.

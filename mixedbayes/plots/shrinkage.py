@@ -165,9 +165,19 @@ def plot_shrinkage(
     ModelError
         If the model has no such group or term, or the backend is unknown.
 
+    See Also
+    --------
+    shrinkage : The numbers.
+    plot_pooling : The lines in a panel for each level.
+    explore : A page on which variances are moved.
+
     Examples
     --------
-    >>> fit.plot_shrinkage(terms=("Intercept", "Days"))  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> figure = fit.plot_shrinkage(terms=("Intercept", "Days"))
+    >>> figure.savefig("shrinkage.png")
     """
     groups = chosen_groups(post, group)
     labels = Labels.of(post, units)

@@ -123,6 +123,18 @@ def plot_simpson(
         If the model has no such group or covariate, the covariate has categories or one value in
         all rows, the response has no mean or its means no average, or the backend is unknown.
 
+    See Also
+    --------
+    simulate_simpson : Data that reverse.
+    check : Says where slopes within and between groups differ.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> fit = mb.fit("V2 ~ V1 + (1 | Group)", mb.load_data("simpson"), seed=1)
+    >>> figure = fit.plot_simpson()
+    >>> figure.savefig("simpson.png")
+
     References
     ----------
     Kievit et al. (2013), doi:10.3389/fpsyg.2013.00513.

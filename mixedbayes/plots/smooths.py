@@ -83,9 +83,18 @@ def plot_smooths(
         If the model has no smooth or none of that name, one is of three variables or more, there
         are no partial residuals, or the backend is unknown.
 
+    See Also
+    --------
+    smooths : The numbers.
+    edf : How much the curves bend.
+
     Examples
     --------
-    >>> fit.plot_smooths("s(times)", residuals=True)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> crash = mb.load_data("mcycle")
+    >>> fit = mb.fit("accel ~ s(times, k=20)", crash, seed=1)
+    >>> figure = fit.plot_smooths("s(times)", residuals=True)
+    >>> figure.savefig("smooths.png")
     """
     check_prob(prob)
     found = curves(post, smooth)

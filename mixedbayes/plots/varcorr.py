@@ -49,9 +49,18 @@ def plot_varcorr(
     ModelError
         If the model has no such parameter, or the backend is unknown.
 
+    See Also
+    --------
+    varcorr : The numbers.
+    plot_icc : Shares of variance.
+
     Examples
     --------
-    >>> fit.plot_varcorr(units={"Reaction": "ms"})  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> picture = fit.plot_varcorr(units={"Reaction": "ms"})
+    >>> picture.savefig("varcorr.png")
     """
     labels = labels_of(post, units)
     parts = sorted(component_list(post), key=lambda part: part.kind != "sd")

@@ -78,6 +78,30 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         There are no group effects; only summaries of effects that the rows need were kept; the
         effects of the new levels are not normal.
 
+    See Also
+    --------
+    predict : Of a new group without any rows.
+    ranef : Effects of the groups of the fit.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"Days": [0, 1, 2], "Subject": "Ann", "Reaction": [310.0, 340, 395]})
+    >>> ann = fit.condition_on(rows)
+    >>> ann.coef()[["level", "term", "mean", "sd"]]
+      level       term  mean    sd
+    0   Ann  Intercept 320.2 15.84
+    1   Ann       Days 14.94 6.782
+
+    The population's slope is 10.4; three fast rising days move hers. Her ninth day:
+
+    >>> ann.predict(pd.DataFrame({"Days": [9], "Subject": ["Ann"]}))
+       Days Subject  mean    sd lower upper new
+    0     9     Ann 454.4 61.95 333.8 575.8
+
     References
     ----------
     Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling,

@@ -117,6 +117,48 @@ class Conditioned:
         have formulas; `n` counts the conditioning rows. With ``draws=True`` a Dataset of
         `ranef_<group>` (chain, draw, level, term) of equal weights. These are no chains, so that
         mcse, ess_bulk, ess_tail and rhat are refused.
+
+        Parameters
+        ----------
+        prob
+            Probability of the interval.
+        group
+            One grouping factor; all by default.
+        draws
+            Return the draws instead: a Dataset of `ranef_<group>` (chain, draw, level, term) of
+            equal weights.
+        statistics
+            Columns in the place of those below, by name: "mean", "sd", "median", "mad",
+            "prob_positive", "mcse", "ess_tail".
+        interval
+            "eti": equal tails; "hdi": highest density, the shortest.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `Fit.ranef`; `n` counts the conditioning rows. These are no chains, so
+            that mcse, ess_bulk, ess_tail and rhat are refused.
+
+        Raises
+        ------
+        ModelError
+            There is no such grouping factor, or a statistic or the interval is not known.
+
+        See Also
+        --------
+        coef : With the population.
+        condition_on : Of `Fit`: makes these.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> rows = sleep.head(3).assign(Subject="Ann")
+        >>> fit.condition_on(rows).ranef()[["level", "term", "n", "mean", "sd"]]
+          level       term  n   mean    sd
+        0   Ann  Intercept  3 -5.591 15.32
+        1   Ann       Days  3 -1.062 5.693
         """
         how = Description.asked(prob, statistics, interval, default=EFFECT)
         found = self._effects(how, group, draws, population=False)
@@ -149,7 +191,38 @@ class Conditioned:
         statistics: Statistics = None,
         interval: Interval = "eti",
     ) -> pd.DataFrame | xr.Dataset:
-        """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
+        """Coefficients of the new levels: population + deviation, as `ranef` gives them.
+
+        Parameters
+        ----------
+        prob, group, draws, statistics, interval
+            As in `ranef`.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `ranef`.
+
+        Raises
+        ------
+        ModelError
+            As `ranef` does.
+
+        See Also
+        --------
+        ranef : The deviations alone.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> rows = sleep.head(3).assign(Subject="Ann")
+        >>> fit.condition_on(rows).coef()[["level", "term", "n", "mean", "sd"]]
+          level       term  n  mean    sd
+        0   Ann  Intercept  3 245.5 14.27
+        1   Ann       Days  3 9.307 5.856
+        """
         how = Description.asked(prob, statistics, interval, default=EFFECT)
         found = self._effects(how, group, draws, population=True)
         return answer(found, self.post.design.library)
@@ -200,6 +273,37 @@ class Conditioned:
         The conditioned levels have their own effects under ``groups="auto"`` and a list, and are
         not new. Where residuals are correlated new observations of theirs are given those of the
         conditioning rows.
+
+        Parameters
+        ----------
+        new
+            Rows of these levels and of any others.
+        groups, kind, target, prob, draws, seed, progress, new_levels, scale, statistics, interval
+            As in `Fit.predict`.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `Fit.predict`; the conditioned levels are not `new`.
+
+        Raises
+        ------
+        DataError, ModelError
+            As `Fit.predict` does.
+
+        See Also
+        --------
+        condition_on : Of `Fit`: makes these.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> ann = fit.condition_on(sleep.head(3).assign(Subject="Ann"))
+        >>> ann.predict(sleep.iloc[[9]].assign(Subject="Ann")).drop(columns="Reaction")
+           Days Subject  mean    sd lower upper new
+        9     9     Ann 329.1 55.08 218.0 433.6
         """
         return predict_given(
             self.posterior, new, self.known, groups=groups, kind=kind, target=target,

@@ -98,19 +98,38 @@ def missing(
 
     Returns
     -------
-    DataFrame with a row for each row of the data that lacks the response alone, under the user's
-    row labels: the columns that the right side reads, mean, sd, lower, upper, and `new`, the
-    grouping factors whose level has no observed response. Categories have a row for each row and
-    category. Rows that lack a predictor are not among them.
+    DataFrame
+        One row per row of the data that lacks the response alone, under the user's row labels, of
+        categories one for each row and category:
+
+        - the columns that the right side reads;
+        - category: of categories, which one;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - new: the grouping factors whose level has no observed response.
+
+        Rows that lack a predictor are not among them.
 
     Raises
     ------
     ModelError
         The formula has no mi(); or what `predict` refuses.
 
+    See Also
+    --------
+    imputed : Data sets in which they are drawn.
+    predict : Rows that are not in the data.
+
     Examples
     --------
-    >>> fit.missing()  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> sleep.loc[[4, 9], "Reaction"] = None
+    >>> fit = mb.fit("Reaction | mi() ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.missing()
+       Days Subject  mean    sd lower upper new
+    4     4     308 324.1 26.98 269.8 376.2
+    9     9     308 410.2 30.66 350.6 469.4
     """
     _need_mi(post)
     if kind is None:
@@ -156,9 +175,20 @@ def imputed(
         The response is no column, or such an expression of one that has no way back; or `data` are
         other rows than those of the fit.
 
+    See Also
+    --------
+    missing : Their posterior predictive in one table.
+    fit_many : Fits a model to all data sets and pools the draws.
+
     Examples
     --------
-    >>> mb.fit_many("y ~ x + (1 | g)", fit.imputed(20))  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> sleep.loc[[4, 9], "Reaction"] = None
+    >>> fit = mb.fit("Reaction | mi() ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> sets = fit.imputed(3)
+    >>> len(sets), sets[0].shape, int(sets[0]["Reaction"].isna().sum())
+    (3, (180, 3), 0)
     """
     _need_mi(post)
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= _MOST:

@@ -208,14 +208,20 @@ def predict(
 
     Returns
     -------
-    Data frame of the library of `new` (pandas, polars, pyarrow, ...) with a row for each of its
-    rows: its own columns; mean, sd, lower, upper; and, where rows use their own levels' effects,
-    `new`: the grouping factors whose level in this row the fit has not seen, empty where it knows
-    them all. Probabilities of categories, and counts of them, have a row for each row and category,
-    and a column `category` before the mean. Angles are described about their mean direction: an
-    end of the interval can be beyond pi. In pandas row labels are those of `new`. A column of `new`
-    that is called as one of these, such as `mean`, has `_value` added to its name. Of the rows of
-    the fit the table has the same numbers and no columns of the data.
+    DataFrame
+        One row per row of `new`, of categories one for each row and category, in the library of
+        `new` (pandas, polars, pyarrow, ...) and in pandas under its row labels:
+
+        - the columns of `new`; one that is called as one of those below, such as `mean`, has
+          `_value` added to its name. Of the rows of the fit there are none of the data's;
+        - category: of probabilities of categories, and counts of them, which one;
+        - mean, sd: posterior mean and standard deviation of what was asked for;
+        - lower, upper: ends of the interval of probability `prob`;
+        - new: the grouping factors whose level in this row the fit has not seen, empty where it
+          knows them all; where rows use their own levels' effects.
+
+        Angles are described about their mean direction: an end of the interval can be beyond pi.
+        `attrs["note"]` says what the numbers are of where that is not plain.
 
     Raises
     ------
@@ -232,9 +238,43 @@ def predict(
         only summaries were kept; draws would take more than 2 GB; the average does not exist (the
         inverse link; lognormal responses with group effects on sigma).
 
+    See Also
+    --------
+    grid : Rows to predict.
+    fitted : Of the rows of the fit, without Monte Carlo.
+    means : Averages of predictions over rows, and comparisons and slopes of them.
+    condition_on : Of a new group some of whose rows are known.
+    plot_predictions : The picture.
+    posterior_predictive : Replicates of the data, for checks.
+
     Examples
     --------
-    >>> fit.predict(new, groups="typical", kind="mean")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> import pandas as pd
+    >>> new = pd.DataFrame({"Days": [0, 9, 9], "Subject": ["308", "308", "somebody new"]})
+    >>> fit.predict(new)
+       Days       Subject  mean    sd lower upper      new
+    0     0           308 253.2 29.15 195.0 309.0
+    1     9           308 429.9 29.65 370.4 490.5
+    2     9  somebody new 345.2 67.32 213.4 477.6  Subject
+
+    The last row is of a subject that the fit has not seen, and so less certain. Expected values of
+    a typical subject:
+
+    >>> fit.predict(new[["Days"]].head(2), groups="typical", kind="mean")
+       Days  mean    sd lower upper
+    0     0 251.4 8.234 235.7 267.3
+    1     9 345.2 14.45 316.5 372.8
+
+    The probability of a reaction above 400 ms:
+
+    >>> fit.predict(new, target="P(Reaction > 400)")
+       Days       Subject      mean        sd     lower     upper      new
+    0     0           308 6.218e-07 6.694e-06 1.175e-12 3.651e-06
+    1     9           308    0.8450    0.1241    0.5202    0.9877
+    2     9  somebody new    0.2002    0.3161 2.140e-12    0.9968  Subject
     """
     how: dict[str, Any] = {
         "groups": groups, "kind": kind, "target": target, "prob": prob, "draws": draws,

@@ -49,9 +49,21 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
         Under a link that does not keep it above 0, the mean of counts or of positive responses is
         below in some draws.
 
+    See Also
+    --------
+    simulate : One such data set.
+    priors : The priors, in a table.
+    pp_check : With ``prior=True`` pictures, once there is a fit.
+
     Examples
     --------
-    >>> model.prior_predictive(draws=100, seed=1)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+    >>> tree = model.prior_predictive(draws=100, seed=1)
+    >>> tree["prior_predictive"]["Reaction"].shape
+    (1, 100, 180)
+    >>> sorted(tree["prior"].data_vars)[:4]
+    ['Intercept', 'cor_Subject', 'cor_Subject_at_means', 'fixef']
     """
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise PriorError(f"draws={draws!r}: ask for a whole number of draws, at least one")

@@ -106,10 +106,23 @@ def methods(post: Posterior, format: Format = "text", *, references: bool = True
     ModelError
         `format` is another.
 
+    See Also
+    --------
+    table : The numbers.
+    report : A page with both.
+    code : The model for other packages.
+
     Examples
     --------
-    >>> fit.methods()  # doctest: +SKIP
-    >>> pathlib.Path("methods.md").write_text(fit.methods("markdown"))  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> text = fit.methods(references=False)
+    >>> print(text[:170])
+    Reaction was modelled by a Bayesian linear mixed model with a Gaussian likelihood and identity
+    link. In the notation of lme4 (Bates et al. 2015) the formula is Reaction ~
+    >>> from pathlib import Path
+    >>> written = Path("methods.md").write_text(fit.methods("markdown"))
 
     References
     ----------

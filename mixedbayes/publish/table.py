@@ -62,28 +62,117 @@ class RegressionTable:
         return self.to_latex()
 
     def to_html(self) -> str:
-        """A table element with its style, for a page of one's own."""
+        """A table element with its style, for a page of one's own.
+
+        Returns
+        -------
+        str
+            The element, without a page around it.
+
+        See Also
+        --------
+        save : Writes a file.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> fit.table(fit_statistics=[]).to_html().count("<table")
+        1
+        """
         return html.write(self.layout)
 
     def to_latex(self) -> str:
-        """A table environment; the document needs the package booktabs."""
+        r"""A table environment; the document needs the package booktabs.
+
+        Returns
+        -------
+        str
+            From ``\begin{table}`` to ``\end{table}``.
+
+        See Also
+        --------
+        save : Writes a file.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> print(fit.table(fit_statistics=[]).to_latex().splitlines()[0])
+        % needs \usepackage{booktabs}
+        """
         return latex.write(self.layout)
 
     def to_typst(self) -> str:
-        """A figure with a table, and its notes."""
+        """A figure with a table, and its notes.
+
+        Returns
+        -------
+        str
+            From ``#figure(`` on.
+
+        See Also
+        --------
+        save : Writes a file.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> "figure(" in fit.table(fit_statistics=[]).to_typst()
+        True
+        """
         return typst.write(self.layout)
 
     def to_markdown(self) -> str:
-        """A pipe table, and its notes."""
+        """A pipe table, and its notes.
+
+        Returns
+        -------
+        str
+            The text of both.
+
+        See Also
+        --------
+        save : Writes a file.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> print(fit.table(fit_statistics=[]).to_markdown().splitlines()[0])
+        |  | Reaction | 95 % interval |
+        """
         return markdown.write(self.layout)
 
     def great_table(self) -> GT:
         """A table of great_tables, to be styled further.
 
+        Returns
+        -------
+        GT
+            Of great_tables, with groups, spanners and notes.
+
         Raises
         ------
         MissingExtraError
             great_tables is not installed; it is in the extra `tables`.
+
+        See Also
+        --------
+        to_html : Without great_tables.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> type(fit.table(fit_statistics=[]).great_table()).__name__
+        'GT'
         """
         return gt.build(self.layout)
 
@@ -109,6 +198,19 @@ class RegressionTable:
             The suffix is another.
         MissingExtraError
             .docx without python-docx, which is in the extra `tables`.
+
+        See Also
+        --------
+        to_latex : The text that is written to .tex.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> sleep = mb.load_data("sleepstudy")
+        >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+        >>> path = fit.table(fit_statistics=[]).save("table1.md")
+        >>> path.name
+        'table1.md'
         """
         path = check_file(path, "table.html")
         write_file(path, self._content(suffix_of(path)))
@@ -210,10 +312,75 @@ def table(
     MissingExtraError
         .docx without python-docx, which is in the extra `tables`.
 
+    See Also
+    --------
+    table : Of the package: several fits side by side.
+    summary : To read at the terminal.
+    methods : The paragraph that goes with it.
+    report : A page with everything.
+
     Examples
     --------
-    >>> fit.table("table1.docx", labels={"Days": "Days of deprivation"})  # doctest: +SKIP
-    >>> print(fit.table(exponentiate=True).to_latex())  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.table(labels={"Days": "Days of deprivation"}, fit_statistics=["rows", "icc", "r2"])
+                                                      Reaction
+                                              Estimate  95 % interval
+    Population effects
+      Intercept                                 251     [236, 267]
+      Days of deprivation                        10     [7, 14]
+    <BLANKLINE>
+    Group effects
+      Subject
+        sd Intercept                             31     [19, 48]
+        sd Days of deprivation                    6     [4, 9]
+        cor Intercept, Days of deprivation       -0.1   [-0.6, 0.5]
+    <BLANKLINE>
+    Family
+      sigma, residual sd                         25.8   [23.1, 28.9]
+    <BLANKLINE>
+    Data and fit
+      Rows                                      180
+      ICC                                         0.72  [0.59, 0.84]
+      R², marginal                                0.27  [0.13, 0.41]
+      R², conditional                             0.80  [0.71, 0.88]
+    <BLANKLINE>
+    Posterior mean and 95 % equal-tailed interval. Rounded to 2 significant digits of the
+    posterior sd,
+    or to fewer where the Monte Carlo error is larger. sd, cor: standard deviations and
+    correlations of
+    effects over a group's levels.
+    Model: Reaction ~ Days + (Days | Subject); Gaussian family, identity link.
+    Priors: Normal(298.5, 140.8) for Intercept (at the predictors' means); Normal(0, 48.89) for
+    Days;
+    Exponential(0.01775) for sd of Intercept over Subject (at the predictors' means) and for sigma;
+    Exponential(0.05113) for sd of Days over Subject; LKJ(2) for correlations over Subject (at the
+    predictors' means).
+    Draws: 4 chains of 1,000 draws after tuning.
+    ICC: variance of the group effects over theirs and the residual's together. R²: share of
+    variance
+    explained, marginal: by the population effects, conditional: with the group effects (Nakagawa
+    et al.
+    2017, doi:10.1098/rsif.2017.0213; Johnson 2014, doi:10.1111/2041-210X.12225).
+    >>> print(fit.table(fit_statistics=[]).to_markdown().partition("Posterior mean")[0])
+    |  | Reaction | 95 % interval |
+    |:---|---:|:---|
+    | **Population effects** |  |  |
+    |  Intercept | 251 | [236, 267] |
+    |  Days | 10 | [7, 14] |
+    | **Group effects** |  |  |
+    |  Subject |  |  |
+    |   sd Intercept | 31 | [19, 48] |
+    |   sd Days | 6 | [4, 9] |
+    |   cor Intercept, Days | −0.1 | [−0.6, 0.5] |
+    | **Family** |  |  |
+    |  sigma, residual sd | 25.8 | [23.1, 28.9] |
+    >>> table = fit.table("table1.html", title="Sleep deprivation", fit_statistics=["rows"])
+    >>> table.frame[["section", "term", "estimate", "mcse", "shown"]].head(2)
+                  section       term    estimate      mcse           shown
+    0  Population effects  Intercept  251.425867  0.129269  251 [236, 267]
+    1  Population effects       Days   10.421680  0.025527      10 [7, 14]
 
     References
     ----------

@@ -75,9 +75,21 @@ def report(
         If `prob` is not a probability between 0 and 1, or it is not known how the posterior was
         made.
 
+    See Also
+    --------
+    explore : A page on which variances are moved.
+    table : Tables for papers.
+    methods : The text for papers.
+    save : The fit itself, to be loaded again.
+
     Examples
     --------
-    >>> fit.report("sleep.html", title="Sleep deprivation")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> path = fit.report("sleep.html", title="Sleep deprivation", checks=False)
+    >>> path.name
+    'sleep.html'
     """
     path = check_file(path, "report.html")
     check_page(path)

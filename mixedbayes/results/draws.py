@@ -80,15 +80,21 @@ def draws(
 
     Returns
     -------
-    Long: columns chain, draw; what and quantity, the name by which `hypothesis` knows it; those of
-    its labels that are of use: parameter (where further parameters have formulas), group, level,
-    term, term2 (of correlations), element (of vectors), obs (row of the data) and category; value.
-    All draws of a quantity stand together, in the order of tables. In pandas labels are
-    categorical, in this order; levels of one factor that are no text keep their type.
+    DataFrame
+        Long, by default:
 
-    Wide: columns chain, draw, and one for each quantity by its name.
+        - chain, draw: numbers, from 0;
+        - what: "fixef", "sd", "cor", ...;
+        - quantity: the name by which `hypothesis` knows it;
+        - parameter (where further parameters have formulas), group, level, term, term2 (of
+          correlations), element (of vectors), obs (row of the data), category: those of its labels
+          that are of use;
+        - value: the draw.
 
-    All on the link scale but predictions.
+        All draws of a quantity stand together, in the order of tables. In pandas labels are
+        categorical, in this order; levels of one factor that are no text keep their type. Wide:
+        columns chain, draw, and one for each quantity by its name. All on the link scale but
+        predictions.
 
     Raises
     ------
@@ -100,11 +106,28 @@ def draws(
     MissingExtraError
         The library is not installed.
 
+    See Also
+    --------
+    describe : Statistics of them.
+    hypothesis : Probabilities of statements about them.
+
     Examples
     --------
-    >>> fit.draws()  # doctest: +SKIP
-    >>> fit.draws(["Days", "coef[Subject=308, Days]"], wide=True)  # doctest: +SKIP
-    >>> fit.draws("coef", library="polars")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.draws().head(3)
+       chain  draw   what   quantity group       term term2       value
+    0      0     0  fixef  Intercept   NaN  Intercept   NaN  248.319784
+    1      0     1  fixef  Intercept   NaN  Intercept   NaN  254.408909
+    2      0     2  fixef  Intercept   NaN  Intercept   NaN  256.409437
+    >>> fit.draws(["Days", "coef[Subject=308, Days]"], wide=True).head(3)
+       chain  draw       Days  coef[Subject=308, Days]
+    0      0     0  12.524927                21.699214
+    1      0     1   9.130568                12.513064
+    2      0     2  11.209930                21.761448
+    >>> len(fit.draws("coef"))
+    144000
     """
     _check_library(library)
     blocks = _asked(post, what)

@@ -163,12 +163,18 @@ def fitted(
 
     Returns
     -------
-    DataFrame with one row per row of data used, under the user's index: mean, sd, lower, upper.
-    Rows without a response, `y | mi()`, are not among them, which `attrs["note"]` says.
-    Probabilities of ordered categories have a row for each row and category, and a column
-    `category`. Angles are described about their mean direction: an end of the interval can be
-    beyond pi. Where the response is an expression such as log(y), `attrs["note"]` says that the
-    values are of that; where it is censored or truncated, what they are of.
+    DataFrame
+        One row per row of data used, under the user's index; of ordered categories one for each row
+        and category:
+
+        - category: of ordered categories, whose probability it is;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+
+        Rows without a response, `y | mi()`, are not among them, which `attrs["note"]` says. Angles
+        are described about their mean direction: an end of the interval can be beyond pi. Where the
+        response is an expression such as log(y), `attrs["note"]` says that the values are of that;
+        where it is censored or truncated, what they are of.
 
     Raises
     ------
@@ -176,9 +182,22 @@ def fitted(
         If `kind` is another, or "truncated mean" where there are no bounds, or draws of the group
         effects were not kept; or `prob`, a statistic or the interval is not known.
 
+    See Also
+    --------
+    residuals : Observed minus fitted.
+    predict : Other rows, other groups, new observations.
+    plot_fitted : Data and fitted values by level.
+
     Examples
     --------
-    >>> fit.fitted(kind="linear")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.fitted().head(3)
+       mean    sd lower upper
+    0 253.2 13.55 226.1 279.8
+    1 272.8 11.56 250.0 295.2
+    2 292.4 9.849 273.0 311.4
     """
     if kind not in ("mean", "truncated mean", "linear"):
         raise ModelError(
@@ -277,8 +296,13 @@ def residuals(
 
     Returns
     -------
-    DataFrame with one row per row of data used, under the user's index: mean, sd, lower, upper.
-    Counts of categories have a row for each row and category, and a column `category`.
+    DataFrame
+        One row per row of data used, under the user's index; of counts of categories one for each
+        row and category:
+
+        - category: of counts of categories, whose it is;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
 
     Raises
     ------
@@ -287,9 +311,22 @@ def residuals(
         responses, or draws of the group effects were not kept; or `prob`, a statistic or the
         interval is not known.
 
+    See Also
+    --------
+    fitted : What they are from.
+    plot_residuals : Against fitted values and normal quantiles.
+    check : Whether they are as the model says, in words.
+
     Examples
     --------
-    >>> fit.residuals(kind="pearson")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.residuals(kind="pearson").head(3)
+         mean     sd  lower   upper
+    0 -0.1377 0.5249 -1.166  0.9065
+    1 -0.5463 0.4477 -1.418  0.3449
+    2  -1.618 0.3888 -2.381 -0.8544
     """
     if kind not in ("response", "pearson", "normalized"):
         known = '"response", "pearson" or "normalized"'

@@ -94,12 +94,21 @@ def fixef(
 
     Returns
     -------
-    DataFrame with one row per effect: term, mean, sd, lower, upper, prob_positive (the posterior
-    probability that it is above 0), ess_bulk, rhat. `Intercept` is the value where every predictor
-    is zero. Effects on a further parameter of the family carry its
-    name, `sigma_Intercept`, and the table then has a column `parameter`: "mu", "sigma".
-    Category-specific effects, cs(x), carry their threshold: `x[low|middle]`. Of a monotonic effect,
-    mo(x), it is the average step between neighbouring levels; `parameters` has the steps' shares.
+    DataFrame
+        One row per effect:
+
+        - parameter: "mu", "sigma", ..., of which parameter of the family the effect is; only where
+          a further parameter has a formula, whose effects carry its name, `sigma_Intercept`;
+        - term: the column's name; `Intercept` is the value where every predictor is zero,
+          `recipe[B]` the level B against the first, `x[low|middle]` a category-specific effect,
+          cs(x), at that threshold, `mo(x)` the average step between neighbouring levels
+          (`parameters` has the steps' shares);
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - prob_positive: posterior probability that the effect is above 0;
+        - ess_bulk: effective number of draws in the bulk of the distribution; 400 and more are
+          enough for the mean;
+        - rhat: 1.00 where the chains agree; above 1.01 they do not yet.
 
     Raises
     ------
@@ -107,9 +116,44 @@ def fixef(
         Where exp() of an effect is no ratio: the identity, probit and inverse links; or `prob`, a
         statistic or the interval is not known.
 
+    See Also
+    --------
+    vcov : Their posterior covariance.
+    coef : The same for every level of a grouping factor.
+    parameters : The family's own parameters, such as sigma.
+    plot_fixef : The picture.
+    comparisons : Differences and ratios on the response scale, averaged over rows.
+    hypothesis : Probabilities of statements about them.
+
     Examples
     --------
-    >>> fit.fixef(0.9)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.fixef()
+            term  mean    sd lower upper prob_positive ess_bulk  rhat
+    0  Intercept 251.4 8.234 235.7 267.3             1     4024 1.001
+    1       Days 10.42 1.624 7.235 13.60             1     4059 1.000
+
+    Reaction rises by 10.4 ms a day, by 7.2 to 13.6 with a probability of 95 %. Other columns:
+
+    >>> fit.fixef(0.9, statistics=["median", "mad"], interval="hdi")
+            term median   mad lower upper ess_bulk  rhat
+    0  Intercept  251.4 5.405 238.3 264.8     4024 1.001
+    1       Days  10.44 1.053 7.811 13.03     4059 1.000
+
+    Odds ratios of a model with the logit link:
+
+    >>> import mixedbayes as mb
+    >>> herds = mb.load_data("cbpp")
+    >>> formula = "incidence | trials(size) ~ period + (1 | herd)"
+    >>> fit = mb.fit(formula, herds, family="binomial", seed=1)
+    >>> fit.fixef(exponentiate=True)
+                            term odds ratio   lower  upper prob_positive ess_bulk  rhat
+    0  Intercept (baseline odds)     0.2433  0.1486 0.3796        0.0000     5522 1.001
+    1                  period[2]     0.3778  0.2058 0.6662        0.0000     7173 1.001
+    2                  period[3]     0.3286  0.1705 0.6015        0.0005     7004 1.001
+    3                  period[4]     0.2091 0.08275 0.4524        0.0000     5578 1.003
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
     if exponentiate:
@@ -137,19 +181,37 @@ def vcov(post: Posterior, *, correlation: bool = False) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with a row and a column for each effect of `fixef`, in its order, on the link scale:
-    sum_s (b_s - mean b)(b_s - mean b)' / (S - 1) over the S draws. The variance of a sum c'b of
-    effects is c' V c. In other libraries than pandas a column `term` has the rows' names.
-    Correlations with an effect that does not vary are NaN.
+    DataFrame
+        A row and a column for each effect of `fixef`, in its order, on the link scale:
+        sum_s (b_s - mean b)(b_s - mean b)' / (S - 1) over the S draws. The variance of a sum c'b of
+        effects is c' V c. In other libraries than pandas a column `term` has the rows' names.
+        Correlations with an effect that does not vary are NaN.
 
     Raises
     ------
     ModelError
         If the model has no population effects.
 
+    See Also
+    --------
+    fixef : The effects themselves.
+    draws : Their draws, of which anything else can be computed.
+
     Examples
     --------
-    >>> fit.vcov(correlation=True)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.vcov()
+              Intercept   Days
+    term
+    Intercept     67.81 -4.040
+    Days         -4.040  2.638
+    >>> fit.vcov(correlation=True)
+              Intercept    Days
+    term
+    Intercept     1.000 -0.3021
+    Days        -0.3021   1.000
     """
     terms, values = fixef_draws(post)
     if not terms:
@@ -225,23 +287,42 @@ def parameters(
 
     Returns
     -------
-    DataFrame with one row per parameter, or per element of a vector: parameter, element (missing
-    where there is one number), mean, sd, lower, upper, ess_bulk, rhat. Empty for families without
-    any, such as poisson and bernoulli, which `attrs["note"]` says. Of monotonic effects mo(x) there
-    are the shares of their steps, `simo_x`, with an element for each step, "low to middle". A
-    parameter that has a formula of its own is not among them: its effects are in `fixef` and
-    `ranef`. A shape that
-    the data do not bound, as that of counts like Poisson's, has no posterior mean: mean and sd are
-    then missing, there is a column median too, and `attrs["note"]` says so.
+    DataFrame
+        One row per parameter, or per element of a vector:
+
+        - parameter: its name, "sigma", "nu", "shape", "phi", "thresholds", "rho", "simo_x", ...;
+        - element: which of a vector: a threshold "low|middle", a step "low to middle" of mo(x), a
+          lag; missing where there is one number;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - ess_bulk: effective number of draws in the bulk of the distribution; 400 and more are
+          enough for the mean;
+        - rhat: 1.00 where the chains agree; above 1.01 they do not yet.
+
+        Each is on its own scale, not that of a link: sigma is in the response's unit. Empty for
+        families without any, such as poisson and bernoulli, which `attrs["note"]` says. A parameter
+        that has a formula of its own is not among them: its effects are in `fixef` and `ranef`. A
+        shape that the data do not bound, as that of counts like Poisson's, has no posterior mean:
+        mean and sd are then missing, there is a column median too, and `attrs["note"]` says so.
 
     Raises
     ------
     ModelError
         If `prob` is no probability, or a statistic or the interval is not known.
 
+    See Also
+    --------
+    fixef : Population effects, also on parameters with formulas.
+    varcorr : sigma beside the sds of the group effects.
+
     Examples
     --------
-    >>> fit.parameters()  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.parameters()
+      parameter element  mean    sd lower upper ess_bulk  rhat
+    0     sigma     NaN 25.81 1.494 23.08 28.91     5031 1.001
     """
     found, how = _own_and_shares(post), Description.asked(prob, statistics, interval)
     own = post.design.residual

@@ -130,11 +130,26 @@ def icc(
 
     Returns
     -------
-    DataFrame with one row per grouping factor and, of several, one for "all", by kind ("adjusted",
-    "unadjusted"): group, kind, the covariates of `at`, mean, sd, lower, upper, ess_bulk, rhat. A
-    covariate that is called as one of these has `_value` added to its name. Of censored and
-    truncated responses it is that of the response before either, on both scales, which
-    `attrs["note"]` says.
+    DataFrame
+        One row per grouping factor, kind and point, and of several factors one for "all":
+
+        - group: the grouping factor, or "all";
+        - kind: "adjusted", "unadjusted";
+        - the covariates of `at`; one that is called as another column has `_value` added to its
+          name;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - ess_bulk: effective number of draws in the bulk of the distribution; 400 and more are
+          enough for the mean;
+        - rhat: 1.00 where the chains agree; above 1.01 they do not yet.
+
+        Of censored and truncated responses it is that of the response before either, on both
+        scales, which `attrs["note"]` says.
+
+    Warns
+    -----
+    UserWarning
+        As a method, where the residual has no finite variance (Student's t with nu <= 2).
 
     Raises
     ------
@@ -145,10 +160,28 @@ def icc(
     DataError
         If a value of `at` is not one that its covariate can have.
 
-    Warns
-    -----
-    UserWarning
-        As a method, where the residual has no finite variance (Student's t with nu <= 2).
+    See Also
+    --------
+    r2 : What the population part explains.
+    varcorr : The sds themselves.
+    plot_icc : The picture.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.icc()
+         group        kind   mean      sd  lower  upper ess_bulk  rhat
+    0  Subject    adjusted 0.7219 0.06588 0.5852 0.8450     3635 1.002
+    1  Subject  unadjusted 0.5291 0.08933 0.3652 0.7131     3661 1.001
+
+    With a random slope it depends on the day:
+
+    >>> fit.icc(at={"Days": [0, 9]})
+         group      kind  Days   mean      sd  lower  upper ess_bulk  rhat
+    0  Subject  adjusted     0 0.5736  0.1153 0.3439 0.7816     3654 1.000
+    1  Subject  adjusted     9 0.8325 0.04891 0.7274 0.9154     3998 1.001
 
     References
     ----------

@@ -80,20 +80,24 @@ def pooling(
 
     Returns
     -------
-    DataFrame with one row per level, term and kind of pooling: group, level, the parts of a
-    combined level, term, n (rows of the level), kind, mean, sd, lower, upper, note.
+    DataFrame
+        One row per level, term and kind of pooling:
 
-    - "complete": least squares over all rows, as if there were no groups. sd is the standard error,
-      the interval is Student's t with n - p degrees of freedom. Both are false where rows of a
-      group resemble each other. A term without a population effect is 0.
-    - "none": least squares within the level alone, with the level's own residual variance. What
-      does not vary over the factor (other columns, other factors' effects, the offset) is taken at
-      its posterior mean.
-    - "partial": population + deviation: posterior mean and sd, and the interval asked for.
+        - group, level, the parts of a combined level, term;
+        - n: rows of that level;
+        - kind: "complete", least squares over all rows, as if there were no groups: sd is the
+          standard error, the interval is Student's t with n - p degrees of freedom; both are false
+          where rows of a group resemble each other, and a term without a population effect is 0.
+          "none", least squares within the level alone, with the level's own residual variance; what
+          does not vary over the factor (other columns, other factors' effects, the offset) is taken
+          at its posterior mean. "partial", population + deviation;
+        - mean, sd: the estimate and its standard error; of "partial" posterior mean and sd;
+        - lower, upper: ends of the interval of probability `prob`;
+        - note: why a row of "none" is NaN, where the level's rows do not identify the term, or
+          leave no residual to judge it by; else empty.
 
-    Where the level's rows do not identify a term, or leave no residual to judge it by, the row of
-    "none" is NaN there and `note` has the reason; else `note` is empty. Under the prior
-    p(beta, sigma) = 1 / sigma the intervals of "complete" and "none" are posterior intervals too.
+        Under the prior p(beta, sigma) = 1 / sigma the intervals of "complete" and "none" are
+        posterior intervals too.
 
     Raises
     ------
@@ -102,9 +106,25 @@ def pooling(
         link is not the identity; or `prob`, a statistic or the interval is not known; or only
         summaries of the group effects were kept, which do not have the statistic.
 
+    See Also
+    --------
+    shrinkage : How far each level is pulled, and why.
+    plot_pooling : The three lines in a panel for each level.
+    coef : Partial pooling alone.
+
     Examples
     --------
-    >>> fit.pooling(group="Subject")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.pooling(group="Subject").head(6)
+         group level       term   n      kind  mean    sd lower upper note
+    0  Subject   308  Intercept  10  complete 251.4 6.610 238.4 264.4
+    1  Subject   308  Intercept  10      none 244.2 28.08 179.4 309.0
+    2  Subject   308  Intercept  10   partial 253.2 13.55 226.1 279.8
+    3  Subject   308       Days  10  complete 10.47 1.238 8.024 12.91
+    4  Subject   308       Days  10      none 21.76 5.260 9.634 33.90
+    5  Subject   308       Days  10   partial 19.64 2.559 14.60 24.66
     """
     how = Description.asked(prob, statistics, interval)
     check_least_squares(post, "pooling()")

@@ -40,23 +40,53 @@ def quantities(
 
     Returns
     -------
-    DataFrame with one row per quantity, on the link scale: table, quantity, the statistics, lower,
-    upper, ess_bulk, rhat. `table` is the method that has more about the quantity: "varcorr"
-    (`sd_Subject[Days]`, `cor_Subject[Intercept, Days]`, `sigma`; of effects on another parameter
-    `sd_sigma_Subject[Intercept]`, as `draws` and `hypothesis` have it), "fixef" (`Intercept`),
-    "parameters" (`nu`, `thresholds[1|2]`), "icc" (`icc[Subject, adjusted]`) or "r2"
-    (`r2[marginal]`). The effects of each level are in `ranef` and `coef`, which take the same
-    statistics. `attrs["note"]` says what a reader of icc and r2 has to know, as that they are of a
-    truncated response before truncation, and which parameters have no mean, see `parameters`.
+    DataFrame
+        One row per quantity, on the link scale:
+
+        - table: the method that has more about the quantity, "varcorr", "fixef", "parameters",
+          "icc" or "r2";
+        - quantity: its name, as `draws` and `hypothesis` have it: `sd_Subject[Days]`,
+          `cor_Subject[Intercept, Days]`, `sigma`, of effects on another parameter
+          `sd_sigma_Subject[Intercept]`; `Intercept`; `nu`, `thresholds[1|2]`; `icc[Subject,
+          adjusted]`; `r2[marginal]`;
+        - mean, sd: posterior mean and standard deviation, or the statistics that were asked for;
+        - lower, upper: ends of the interval of probability `prob`;
+        - ess_bulk: effective number of draws in the bulk of the distribution; 400 and more are
+          enough for the mean;
+        - rhat: 1.00 where the chains agree; above 1.01 they do not yet.
+
+        The effects of each level are in `ranef` and `coef`, which take the same statistics.
+        `attrs["note"]` says what a reader of icc and r2 has to know, as that they are of a
+        truncated response before truncation, and which parameters have no mean, see `parameters`.
 
     Raises
     ------
     ModelError
         If a statistic, the interval or `prob` is not known.
 
+    See Also
+    --------
+    summary : The same to read.
+    draws : Their draws.
+    hypothesis : Statements about them, by the same names.
+
     Examples
     --------
-    >>> fit.describe(["mean", "median", "mad"], interval="hdi", prob=0.89)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.describe(["mean", "median", "mad"], interval="hdi", prob=0.89)
+         table                      quantity    mean  median     mad   lower  upper ess_bulk  rhat
+    0  varcorr         sd_Subject[Intercept]   31.03   30.09   4.960   19.12  41.92     3581 1.001
+    1  varcorr              sd_Subject[Days]   6.145   5.984  0.8313   4.073  8.065     3862 1.001
+    2  varcorr  cor_Subject[Intercept, Days] -0.1142 -0.1254  0.1946 -0.5715 0.3227     4031 1.004
+    3  varcorr                         sigma   25.81   25.74   1.002   23.33  28.06     5031 1.001
+    4    fixef                     Intercept   251.4   251.4   5.405   238.3  263.9     4024 1.001
+    5    fixef                          Days   10.42   10.44   1.053   7.983  13.03     4059 1.000
+    6      icc        icc[Subject, adjusted]  0.7219  0.7241 0.04327  0.6138 0.8270     3635 1.002
+    7      icc      icc[Subject, unadjusted]  0.5291  0.5260 0.05949  0.3930 0.6754     3661 1.001
+    8       r2                  r2[marginal]  0.2707  0.2703 0.05195  0.1544 0.3887     3918 1.001
+    9       r2               r2[conditional]  0.7998  0.8016 0.02735  0.7343 0.8633     3657 1.001
     """
     how = Description.asked(prob, statistics, interval)
     columns = list(how.columns)

@@ -94,8 +94,23 @@ def r2(
 
     Returns
     -------
-    DataFrame with two rows: kind, mean, sd, lower, upper, ess_bulk, rhat. Of censored and truncated
-    responses it is that of the response before either, on both scales, which `attrs["note"]` says.
+    DataFrame
+        Two rows:
+
+        - kind: "marginal", "conditional";
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - ess_bulk: effective number of draws in the bulk of the distribution; 400 and more are
+          enough for the mean;
+        - rhat: 1.00 where the chains agree; above 1.01 they do not yet.
+
+        Of censored and truncated responses it is that of the response before either, on both
+        scales, which `attrs["note"]` says.
+
+    Warns
+    -----
+    UserWarning
+        As a method, where the residual has no finite variance (Student's t with nu <= 2).
 
     Raises
     ------
@@ -103,10 +118,21 @@ def r2(
         If the response is a category without an order, `scale` is another, or `prob`, a statistic
         or the interval is not known.
 
-    Warns
-    -----
-    UserWarning
-        As a method, where the residual has no finite variance (Student's t with nu <= 2).
+    See Also
+    --------
+    icc : Shares of variance between groups.
+    explained : Of the variance between levels, what level-2 covariates explain.
+    loo : Whether predictions of new rows get better.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.r2()
+              kind   mean      sd  lower  upper ess_bulk  rhat
+    0     marginal 0.2707 0.07432 0.1259 0.4118     3918 1.001
+    1  conditional 0.7998 0.04109 0.7146 0.8762     3657 1.001
 
     References
     ----------
@@ -154,17 +180,38 @@ def explained(post: Posterior) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with one row per factor and term, and "Residual" for the data level where the link is
-    the identity and no response is censored or truncated: group, term, n (of levels, or rows), r2,
-    pooling. Of categories without an order there are the effects on each, `mu_bus_Intercept`; of
-    variances by arm the levels of each arm; of factors with rows in several levels nothing. r2 is
-    0 where no covariate predicts the coefficients, and may be a little below. pooling is near 1
-    where the deviations are hardly told apart, near 0 where each is well known by itself.
+    DataFrame
+        One row per factor and term, and "Residual" for the data level where the link is the
+        identity and no response is censored or truncated:
+
+        - group, term: which batch; of categories without an order there are the effects on each,
+          `mu_bus_Intercept`; of variances by arm the levels of each arm; of factors with rows in
+          several levels nothing;
+        - n: number of levels, or of rows;
+        - r2: 0 where no covariate predicts the coefficients, and may be a little below;
+        - pooling: near 1 where the deviations are hardly told apart, near 0 where each is well
+          known by itself.
 
     Raises
     ------
     ModelError
         If only summaries of the group effects were kept.
+
+    See Also
+    --------
+    r2 : Of the response as a whole.
+    shrinkage : Pooling of each level.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.explained()
+          group       term    n     r2 pooling
+    0   Subject  Intercept   18  0.000  0.2433
+    1   Subject       Days   18  0.000  0.1744
+    2  Residual        NaN  180 0.7923  0.1706
 
     References
     ----------

@@ -126,16 +126,25 @@ def ranef(
 
     Returns
     -------
-    DataFrame with one row per level and term: group, level, the parts of a combined level, term, n
-    (rows of that level), mean, sd, lower, upper, prob_positive (the posterior probability that it
-    is above 0), ess_bulk, rhat. Levels keep the user's labels, order and, where the factors shown
-    share one, type. Where further parameters of the family have formulas, a column `parameter` says
-    whose effects these are. Where only summaries of the effects were kept, ess_bulk and rhat are
-    absent.
+    DataFrame
+        One row per level and term:
 
-    With ``wide=True``, posterior means (or the one statistic that is named) of one factor, under
-    its levels: by the parts of a level where it is a combination. In other libraries than pandas
-    levels are columns.
+        - parameter: of which parameter of the family the effect is; only where a further one has a
+          formula;
+        - group: the grouping factor;
+        - level: its label as in the data, in their order; parts of a combined level, `batch:cask`,
+          stand in columns of their own after it;
+        - term: `Intercept`, or the column whose slope varies;
+        - n: rows of that level;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - prob_positive: posterior probability that the deviation is above 0;
+        - ess_bulk, rhat: effective number of draws, and agreement of the chains, 1.00 where they
+          agree; absent where only summaries of the effects were kept.
+
+        With ``wide=True``, posterior means (or the one statistic that is named) of one factor, a
+        row per level and a column per term; a combined level by its parts. In other libraries than
+        pandas levels are columns.
 
     Raises
     ------
@@ -144,9 +153,35 @@ def ranef(
         are asked for that were not kept; or `prob`, a statistic or the interval is not known; or
         ``wide=True`` has several factors or statistics to show.
 
+    See Also
+    --------
+    coef : Population effect + deviation.
+    varcorr : The distribution that the deviations come from.
+    shrinkage : Beside each level's own estimate.
+    plot_ranef : The picture.
+
     Examples
     --------
-    >>> fit.ranef(group="Subject")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.ranef().head(4)
+         group level       term   n   mean    sd  lower  upper prob_positive ess_bulk   rhat
+    0  Subject   308  Intercept  10  1.729 15.13 -28.21  31.05       0.55375     3594  1.000
+    1  Subject   308       Days  10  9.221 2.875  3.764  15.13       0.99900     3902  1.001
+    2  Subject   309  Intercept  10 -43.00 15.22 -72.80 -13.10       0.00350     3802 0.9999
+    3  Subject   309       Days  10 -8.095 2.836 -13.74 -2.574       0.00200     3915  1.001
+
+    Subject 308 slows by 9.2 ms a day more than the average. One number of each:
+
+    >>> fit.ranef(wide=True).head(3)
+            Intercept   Days
+    Subject
+    308         1.729  9.221
+    309        -43.00 -8.095
+    310        -41.96 -4.798
+    >>> fit.ranef(draws=True)["ranef_Subject"].sel(Subject="308", Subject_term="Days").shape
+    (4, 1000)
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
     if wide:
@@ -296,8 +331,16 @@ def coef(
 
     Returns
     -------
-    DataFrame with the columns of `ranef` and its rows, and one for a constant intercept. With
-    ``wide=True`` as there: sleepstudy's is 18 x 2, Subjects by Intercept and Days.
+    DataFrame
+        One row per level and term, and one for an intercept that does not vary: the columns of
+        `ranef`, of which
+
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
+        - prob_positive: posterior probability that the coefficient is above 0;
+        - group, level, term, n, parameter, ess_bulk, rhat: as there.
+
+        With ``wide=True`` a row for each level and a column for each term.
 
     Raises
     ------
@@ -306,10 +349,30 @@ def coef(
         are asked for that were not kept; or `prob`, a statistic or the interval is not known; or
         ``wide=True`` has several factors or statistics to show.
 
+    See Also
+    --------
+    ranef : The deviations alone.
+    fixef : The population effects alone.
+    pooling : Beside least squares of all rows and of each level.
+    plot_fitted : Data and lines of each level.
+
     Examples
     --------
-    >>> fit.coef(group="Subject")  # doctest: +SKIP
-    >>> fit.coef(wide=True)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.coef(group="Subject").head(4)
+         group level       term   n  mean    sd  lower upper prob_positive ess_bulk  rhat
+    0  Subject   308  Intercept  10 253.2 13.55  226.1 279.8       1.00000     3561 1.000
+    1  Subject   308       Days  10 19.64 2.559  14.60 24.66       1.00000     3724 1.000
+    2  Subject   309  Intercept  10 208.4 13.75  181.4 235.5       1.00000     4029 1.000
+    3  Subject   309       Days  10 2.327 2.529 -2.624 7.416       0.82175     3933 1.000
+    >>> fit.coef(wide=True).head(3)
+            Intercept  Days
+    Subject
+    308         253.2 19.64
+    309         208.4 2.327
+    310         209.5 5.624
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
     if wide:

@@ -121,7 +121,7 @@ def shrinkage(
     statistics: Statistics = None,
     interval: Interval = "eti",
 ) -> pd.DataFrame | xr.Dataset:
-    """How far each level's own estimate is pulled toward the population, and why.
+    r"""How far each level's own estimate is pulled toward the population, and why.
 
     Parameters
     ----------
@@ -143,20 +143,23 @@ def shrinkage(
 
     Returns
     -------
-    DataFrame with one row per level and term: group, level, the parts of a combined level, term, n,
-    and
+    DataFrame
+        One row per level and term:
 
-    - no_pooling: least squares within the level, as if the factor's effects were not related at
-      all. What the factor does not vary (other columns, other factors' effects, the offset) is
-      taken at its posterior mean. NaN where the level's rows do not identify it;
-    - partial_pooling: posterior mean of population + deviation;
-    - complete_pooling: least squares over all rows without any group effects; 0 for a term that
-      has no population effect;
-    - pooling, pooling_lower, pooling_upper: pooling factor, 0 for no pooling to 1 for complete, see
-      `pooling_kernel`; other factors' effects taken as known;
-    - borrowed: n pooling / (1 - pooling): how many rows of the level's own the population is worth,
-      sigma^2 / tau^2 for one intercept per level. Infinite where the rows say nothing of the term;
-    - note: why no_pooling is NaN, else empty.
+        - group, level, the parts of a combined level, term;
+        - n: rows of that level;
+        - no_pooling: least squares within the level, as if the factor's effects were not related at
+          all. What the factor does not vary (other columns, other factors' effects, the offset) is
+          taken at its posterior mean. NaN where the level's rows do not identify it;
+        - partial_pooling: posterior mean of population + deviation;
+        - complete_pooling: least squares over all rows without any group effects; 0 for a term that
+          has no population effect;
+        - pooling, pooling_lower, pooling_upper: pooling factor, 0 for no pooling to 1 for complete,
+          see `pooling_kernel`; other factors' effects taken as known;
+        - borrowed: n pooling / (1 - pooling): how many rows of the level's own the population is
+          worth, sigma^2 / tau^2 for one intercept per level. Infinite where the rows say nothing of
+          the term;
+        - note: why no_pooling is NaN, else empty.
 
     Raises
     ------
@@ -165,9 +168,33 @@ def shrinkage(
         statistic or the interval is not known; or the draws of weights would be more than
         MOST_WEIGHTS numbers.
 
+    See Also
+    --------
+    pooling : The three estimates with their uncertainty.
+    plot_shrinkage : Arrows from one to the other.
+    plot_pooling_factor : The factor against the number of rows.
+    explore : A page on which variances are moved.
+
     Examples
     --------
-    >>> fit.shrinkage(statistics="median")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.shrinkage().head(2)
+         group level       term   n no_pooling partial_pooling complete_pooling pooling  \
+    0  Subject   308  Intercept  10      244.2           253.2            251.4  0.1892
+    1  Subject   308       Days  10      21.76           19.64            10.47  0.1670
+    <BLANKLINE>
+      pooling_lower pooling_upper borrowed note
+    0       0.08016        0.3474    2.333
+    1       0.07500        0.2988    2.005
+
+    Each subject's intercept is as if the population were 2.3 rows of its own. By median:
+
+    >>> fit.shrinkage(statistics="median")[["level", "term", "pooling_median"]].head(2)
+      level       term pooling_median
+    0   308  Intercept         0.1791
+    1   308       Days         0.1594
 
     References
     ----------

@@ -148,18 +148,38 @@ def smooths(
 
     Returns
     -------
-    DataFrame with one row per curve and point: smooth, one column for each variable (missing where
-    a curve is not along it), mean, sd, lower, upper. Where further parameters have formulas, a
-    column `parameter` says whose curve it is.
+    DataFrame
+        One row per curve and point:
+
+        - parameter: whose curve it is; only where further parameters have formulas;
+        - smooth: its name, "s(x)", "s(x):f[b]";
+        - a column for each variable, missing where a curve is not along it;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
 
     Raises
     ------
     ModelError
         If the model has no smooth, or none of that name, or its effects were kept as summaries.
 
+    See Also
+    --------
+    edf : How much the curves bend, as a number.
+    plot_smooths : The picture.
+    predict : Curves at other values, with the rest of the model.
+
     Examples
     --------
-    >>> fit.smooths("s(times)")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> crash = mb.load_data("mcycle")
+    >>> fit = mb.fit("accel ~ s(times, k=20)", crash, seed=1)
+    >>> fit.smooths(n=5)
+         smooth times   mean    sd  lower  upper
+    0  s(times) 2.400  24.96 12.38 0.5787  48.60
+    1  s(times) 16.20 -24.24 3.945 -32.03 -16.41
+    2  s(times) 30.00  54.44 7.304  40.12  69.04
+    3  s(times) 43.80  28.95 7.749  13.77  44.42
+    4  s(times) 57.60  34.74 18.87 -2.095  72.55
     """
     how = Description.asked(prob, statistics, interval)
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 2):
@@ -266,17 +286,32 @@ def edf(
 
     Returns
     -------
-    DataFrame with one row per curve: smooth, functions (how many it has, which bounds them), mean,
-    sd, lower, upper: over at most 400 draws, evenly spread.
+    DataFrame
+        One row per curve, over at most 400 draws, evenly spread:
+
+        - smooth: its name;
+        - functions: how many it has, which bounds the degrees of freedom;
+        - mean, sd: posterior mean and standard deviation;
+        - lower, upper: ends of the interval of probability `prob`;
 
     Raises
     ------
     ModelError
         If the mean has no smooth, or levels of a grouping factor are related.
 
+    See Also
+    --------
+    smooths : The curves.
+    plot_smooths : The picture.
+
     Examples
     --------
-    >>> fit.edf()  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> crash = mb.load_data("mcycle")
+    >>> fit = mb.fit("accel ~ s(times, k=20)", crash, seed=1)
+    >>> fit.edf()
+         smooth  functions  mean    sd lower upper
+    0  s(times)         19 11.88 1.035 9.968 13.93
     """
     how = Description.asked(prob, statistics, interval)
     curves(post)

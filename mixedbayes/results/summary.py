@@ -283,17 +283,61 @@ def summary(
 
     Returns
     -------
-    Summary, which prints itself, as text and in HTML. Numbers are on the link scale and rounded so
-    that the posterior sd has two digits; the tables in it are not rounded.
+    Summary
+        It prints itself, as text and in HTML. Numbers are on the link scale and rounded so that the
+        posterior sd has two digits; the tables in it are not rounded. P(>0) is the posterior
+        probability that an effect is above 0.
 
     Raises
     ------
     ModelError
         `prob`, a statistic or the interval is not known, or exp() of an effect is no ratio.
 
+    See Also
+    --------
+    describe : The same quantities as one data frame.
+    diagnostics : Sampler health in full.
+    table : A table for a paper.
+    report : A page with pictures and checks.
+
     Examples
     --------
-    >>> fit.summary(0.9)  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.summary()
+    formula  Reaction ~ Days + (Days | Subject)
+    family   gaussian, identity link
+    rows     180 used
+    groups   Subject: 18 levels
+    draws    4 chains of 1,000, nutpie, seed 1, Marginal()
+    <BLANKLINE>
+    Group effects             mean     sd  lower  upper  P(>0)  ess_bulk  rhat
+      Subject (18 levels)
+        sd  Intercept        31.0    7.6   19.0   47.9             3,581  1.00
+        sd  Days              6.1    1.3    4.0    9.3             3,862  1.00
+        cor Intercept, Days  -0.11   0.28  -0.61   0.46            4,031  1.00
+    <BLANKLINE>
+    Population effects
+      Intercept              251.4    8.2  235.7  267.3  1.000     4,024  1.00
+      Days                    10.4    1.6    7.2   13.6  1.000     4,059  1.00
+    <BLANKLINE>
+    Residual
+      sd  sigma               25.8    1.5   23.1   28.9            5,031  1.00
+    <BLANKLINE>
+    Shares of variance
+      ICC adjusted           0.722  0.066  0.585  0.845            3,635  1.00
+      ICC unadjusted         0.529  0.089  0.365  0.713            3,661  1.00
+      R2  marginal           0.271  0.074  0.126  0.412            3,918  1.00
+      R2  conditional        0.800  0.041  0.715  0.876            3,657  1.00
+    <BLANKLINE>
+    Converged: 4 chains, 4,000 draws, 0 divergences, largest rhat 1.005, smallest ess_bulk 3,518,
+    smallest ess_tail 2,697; 45 quantities.
+    <BLANKLINE>
+    mean, sd: of the posterior. lower, upper: 95 % equal-tailed interval. P(>0): probability of
+    being
+    positive. ess_bulk: effective number of draws. rhat: 1.00 where the chains agree.
+    Effects of each level: ranef() (deviations), coef() (with the population).
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
     own: Asked = {"prob": prob, "statistics": statistics, "interval": interval}
@@ -379,16 +423,40 @@ def _wrapped(line: str) -> str:
 
 
 def diagnostics(post: Posterior) -> ConvergenceReport:
-    """rhat, bulk and tail effective sample size, divergences, tree depth and energy.
+    """Did the sampler converge? rhat, bulk and tail effective sample size, divergences, and energy.
+
+    rhat compares the variance between and within chains, on ranks; from 1.01 on the chains do not
+    agree. An effective sample size below 100 for each chain does not bear tails and means.
 
     Returns
     -------
-    ConvergenceReport: `table` has one row per quantity, `messages` say in words what is wrong and
-    what to do, `ok` whether nothing is.
+    ConvergenceReport
+        It prints itself. `table` has one row per quantity, `messages` say in words what is wrong
+        and what to do, `ok` whether nothing is.
+
+    Raises
+    ------
+    Nothing: what is wrong is said in `messages`.
+
+    See Also
+    --------
+    summary : The last lines of which say the same in short.
+    check : Whether the model fits the data.
 
     Examples
     --------
-    >>> fit.diagnostics().ok  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> fit.diagnostics().ok
+    True
+    >>> fit.diagnostics()
+    Converged: 4 chains, 4,000 draws, 0 divergences, largest rhat 1.005, smallest ess_bulk 3,518,
+    smallest ess_tail 2,697; 45 quantities.
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), doi:10.1214/20-BA1221.
     """
     kept = post.once("diagnostics", lambda: post.judged(_diagnostics))
     return replace(kept, table=kept.table.copy())

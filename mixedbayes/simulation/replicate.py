@@ -35,11 +35,12 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with the rows that the model uses and a new response; `truth` (frame) has the
-    parameters that were drawn. Responses are not censored, and a column that says how the data's
-    are says so; truncated ones are between their bounds.
-    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row;
-    so are several responses, `mv(a, b)`, where the data have them, unless some are such counts.
+    DataFrame
+        The rows that the model uses, with its columns and a new response; `truth` (frame) has the
+        parameters that were drawn. Responses are not censored, and a column that says how the
+        data's are says so; truncated ones are between their bounds. Counts of categories, `cbind(a,
+        b, c)`, are in their columns, with the total of the data's row; so are several responses,
+        `mv(a, b)`, where the data have them, unless some are such counts.
 
     Raises
     ------
@@ -50,9 +51,22 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
     ModelError
         If one of several responses is counts in several columns.
 
+    See Also
+    --------
+    truth : The values behind the data.
+    prior_predictive : Many draws, as arrays.
+    simulate : Data from values of your own.
+
     Examples
     --------
-    >>> mb.truth(model.simulate(seed=1))  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", sleep)
+    >>> made = model.simulate(seed=1)
+    >>> made.shape
+    (180, 3)
+    >>> sorted(mb.truth(made).sd)
+    ['Subject']
     """
     _check(spec.design, spec.family)
     seed = checked_seed(seed)
@@ -82,11 +96,12 @@ def simulate_from_posterior(
 
     Returns
     -------
-    DataFrame with the rows that the model uses and a new response; `truth` (frame) has the values
-    of the posterior draw. Responses are not censored, and a column that says how the data's are
-    says so; truncated ones are between their bounds.
-    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row;
-    so are several responses, `mv(a, b)`, where the data have them, unless some are such counts.
+    DataFrame
+        The rows that the model uses, with its columns and a new response; `truth` (frame) has the
+        values of the posterior draw. Responses are not censored, and a column that says how the
+        data's are says so; truncated ones are between their bounds. Counts of categories, `cbind(a,
+        b, c)`, are in their columns, with the total of the data's row; so are several responses,
+        `mv(a, b)`, where the data have them, unless some are such counts.
 
     Raises
     ------
@@ -96,9 +111,27 @@ def simulate_from_posterior(
         If `groups` is neither; if only summaries of the group effects were kept and they are
         needed; if one of several responses is counts in several columns.
 
+    See Also
+    --------
+    truth : The values behind the data.
+    study : Power and calibration by many such data sets.
+    posterior_predictive : Replicates at all draws, as an array.
+
     Examples
     --------
-    >>> mb.truth(fit.simulate(seed=1))  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> again = fit.simulate(seed=1)
+    >>> again.head(3)
+         Reaction  Days Subject
+    0  252.594445     0     308
+    1  273.068151     1     308
+    2  279.414610     2     308
+    >>> mb.truth(again).fixef.round(1)
+    Intercept    238.4
+    Days           9.3
+    dtype: float64
     """
     _check(post.design, post.family)
     if groups not in ("new", "own"):

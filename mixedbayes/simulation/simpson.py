@@ -50,6 +50,23 @@ def simulate_simpson(
     ModelError
         If r is not between -1 and 1, or there are fewer than 3 rows or 1 group.
 
+    See Also
+    --------
+    plot_simpson : Its picture.
+    simulate : Data from any model.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> made = mb.simulate_simpson(n=20, r=0.5, groups=4, seed=1)
+    >>> made.groupby("Group", observed=True)[["V1", "V2"]].mean().round(2)
+            V1   V2
+    Group
+    G_1    1.0 -1.0
+    G_2    2.0 -2.0
+    G_3    3.0 -3.0
+    G_4    4.0 -4.0
+
     References
     ----------
     The design of `simulate_simpson` in R's bayestestR: Makowski, Ben-Shachar & Lüdecke (2019),

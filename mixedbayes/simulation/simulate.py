@@ -299,13 +299,25 @@ def simulate(
     FormulaError, DataError, ModelError
         Each says what is lacking, or not among the formula's terms.
 
+    See Also
+    --------
+    truth : The true values, beside a fit's.
+    study : Many such data sets: power and calibration.
+    simulate_simpson : Data whose slope reverses.
+
     Examples
     --------
     >>> import mixedbayes as mb
-    >>> data = mb.simulate("y ~ x + (1 | g)", groups={"g": 100}, per_group=3,
-    ...                    fixef={"Intercept": 2, "x": 0.5}, sd={"g": 0.5}, sigma=0.25, seed=1)
-    >>> data.shape
-    (300, 3)
+    >>> made = mb.simulate(
+    ...     "y ~ x + (x | g)", {"g": 12}, 20, fixef={"Intercept": 2, "x": 0.5},
+    ...     sd={"g": {"Intercept": 1, "x": 0.3}}, sigma=0.5, seed=1,
+    ... )
+    >>> made.shape
+    (240, 3)
+    >>> mb.truth(made).sd["g"]
+    Intercept    1.0
+    x            0.3
+    dtype: float64
     """
     given = {"fixef": fixef, "sd": sd, "cor": cor}
     own: Mapping[str, Any] = parameters if sigma is None else {names.SIGMA: sigma} | parameters

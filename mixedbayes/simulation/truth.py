@@ -37,10 +37,25 @@ class Sampled(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The values from which data were simulated.
+    """The values from which data were simulated; see `truth`.
 
     Group effects are deviations from the population, on the link scale, as in `Fit.ranef`. Terms of
     a further parameter with a formula carry its name, as in all tables: `sigma_Intercept`.
+
+    Attributes
+    ----------
+    formula, family, link, further
+        Of the model, as texts; `further` are the formulas of further parameters.
+    seed
+        Of the simulation.
+    fixef
+        Series by term.
+    sd, cor, ranef
+        By grouping factor a Series by term, a matrix of terms, and a frame of levels by terms.
+    parameters
+        The family's own, such as sigma and thresholds.
+    told
+        By grouping factor what a structure of covariances has in the place of sds and correlations.
     """
 
     formula: str
@@ -71,10 +86,35 @@ class Truth:
 
         Returns
         -------
-        DataFrame with one row per quantity: quantity (fixef, sd, cor, ranef, or the name of one of
-        the family's parameters), group, level, term, term2, truth, mean, sd, lower, upper, and
-        inside: whether the interval holds the truth. A parameter that has no posterior mean, see
-        `Fit.parameters`, has its median there, and `attrs["note"]` says so.
+        DataFrame
+            One row per quantity:
+
+            - quantity: "fixef", "sd", "cor", "ranef", or the name of one of the family's
+              parameters;
+            - group, level, term, term2: which;
+            - truth: the true value;
+            - mean, sd, lower, upper: of the posterior; a parameter that has no posterior mean, see
+              `Fit.parameters`, has its median there, and `attrs["note"]` says so;
+            - inside: whether the interval holds the truth.
+
+        Raises
+        ------
+        ModelError
+            As the tables of the fit do.
+
+        See Also
+        --------
+        study : How often intervals hold the truth, over many data sets.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> true = {"fixef": {"x": 0.5}, "sd": {"g": 1}}
+        >>> made = mb.simulate("y ~ x + (1 | g)", {"g": 20}, 10, **true, seed=1)
+        >>> fit = mb.fit("y ~ x + (1 | g)", made, seed=1)
+        >>> compared = mb.truth(made).compare(fit, levels=True)
+        >>> bool(compared["inside"].mean() > 0.7)
+        True
         """
         found = estimates(fit.posterior, prob, levels)
         without = without_mean(fit.posterior)
@@ -168,13 +208,41 @@ def _own(post: Posterior, prob: float) -> pd.DataFrame:
 
 
 def truth(data: pd.DataFrame) -> Truth:
-    """The values from which a data frame was simulated; `data.attrs["truth"]` as an object.
+    """The true values from which a data frame was simulated.
+
+    Parameters
+    ----------
+    data
+        A data frame of `simulate`, `Fit.simulate` or `Model.simulate`.
+
+    Returns
+    -------
+    Truth
+        `fixef`, `sd`, `cor`, `ranef` and `parameters`, on the link scale, and `compare`, which sets
+        them beside a fit's estimates. It is ``data.attrs["truth"]`` as an object.
 
     Raises
     ------
     DataError
         If the frame was not made by `simulate`, `Fit.simulate` or `Model.simulate`, or has lost
         its attrs on the way, as some operations of pandas do.
+
+    See Also
+    --------
+    simulate : Makes such data.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> true = {"fixef": {"x": 0.5}, "sd": {"g": 1}}
+    >>> made = mb.simulate("y ~ x + (1 | g)", {"g": 20}, 10, **true, seed=1)
+    >>> fit = mb.fit("y ~ x + (1 | g)", made, seed=1)
+    >>> mb.truth(made).compare(fit)[["quantity", "term", "truth", "lower", "upper", "inside"]]
+      quantity       term  truth     lower     upper  inside
+    0    fixef  Intercept    0.0 -0.409683  0.681449    True
+    1    fixef          x    0.5  0.511567  0.792702   False
+    2       sd  Intercept    1.0  0.831339  1.668388    True
+    3    sigma        NaN    1.0  0.885059  1.090562    True
     """
     attrs = getattr(data, "attrs", {})
     if ATTRS not in attrs:

@@ -99,7 +99,30 @@ class Ways(Mapping[str, Way]):
         return len(self.forms)
 
     def table(self) -> pd.DataFrame:
-        """One row per form: key, title, what was compared, and the largest relative difference."""
+        """One row per form, and how far its two computations differ.
+
+        Returns
+        -------
+        DataFrame
+            - key: "1a", ...;
+            - title: of the form;
+            - check: what was compared;
+            - error: the largest relative difference of two computations.
+
+        See Also
+        --------
+        markdown : All forms as one text.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+        >>> mb.ways(model).table()[["key", "title"]].head(3)
+          key                       title
+        0  1a      coefficients that vary
+        1  1b                  two levels
+        2   2  local regressions combined
+        """
         rows = [(w.key, w.title, w.check.what, w.check.error) for w in self.forms]
         return pd.DataFrame(rows, columns=["key", "title", "check", "error"])
 
@@ -121,7 +144,24 @@ class Ways(Mapping[str, Way]):
         )
 
     def markdown(self) -> str:
-        """All of it as one text: the setup, then every form with equation, code and check."""
+        """All of it as one text: the setup, then every form with equation, code and check.
+
+        Returns
+        -------
+        str
+            A document in Markdown, equations in LaTeX between dollars, code in fences.
+
+        See Also
+        --------
+        table : One line for each form.
+
+        Examples
+        --------
+        >>> import mixedbayes as mb
+        >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+        >>> print(mb.ways(model).markdown().splitlines()[0])
+        ### Reaction ~ Days + (Days | Subject)
+        """
         forms = "\n\n".join(way._repr_markdown_() for way in self.forms)
         return f"### {self.formula}\n\n```python\n{self.setup}\n```\n\n{forms}"
 
@@ -311,7 +351,7 @@ def forms_of(c: Context) -> tuple[Form, ...]:
 
 
 def ways(of: Spec | Posterior) -> Ways:
-    """Write a Gaussian mixed model in its textbook forms, and show that they are one model.
+    r"""Write a Gaussian mixed model in its textbook forms, and show that they are one model.
 
     The forms are: 1a coefficients that vary, 1b two levels, 2 local regressions combined, 3a
     indicator columns, 3b a design for each level, 3c one matrix equation, 4a several error terms,
@@ -340,6 +380,32 @@ def ways(of: Spec | Posterior) -> Ways:
         If the model is not Gaussian with identity link and equal weights, has no effects at all, or
         more than 1,500 rows: the forms need matrices of rows x rows. If two computations disagree
         by more than 1e-8 of their size, which only an ill-conditioned covariance should do.
+
+    See Also
+    --------
+    ways : Of the package: the same of a model that is not fitted.
+    code : The model for other packages.
+    pymc : The model in PyMC.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.load_data("sleepstudy")
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    >>> forms = fit.ways()
+    >>> forms.table()[["title"]].head(3)
+                            title
+    0      coefficients that vary
+    1                  two levels
+    2  local regressions combined
+    >>> print(forms["2"].equation)
+    \begin{aligned}
+    \hat\alpha_j &= \left(Z_j^\top Z_j\right)^{+} Z_j^\top y_j \\
+    \mathrm{E}[\alpha_j \mid y] &= \left(\tfrac{1}{\sigma^2} Z_j^\top Z_j +
+    \Psi_{\mathrm{Subject}}^{-1}\right)^{-1}\left(\tfrac{1}{\sigma^2} Z_j^\top Z_j\,\hat\alpha_j +
+    \Psi_{\mathrm{Subject}}^{-1} \begin{pmatrix} \beta_{\mathrm{Intercept}} \\
+    \beta_{\mathrm{Days}} \end{pmatrix}\right)
+    \end{aligned}
 
     References
     ----------

@@ -49,6 +49,13 @@ class Relation:
         If the matrix is not square, symmetric and finite, labels repeat or are missing, or a
         variance or precision is not positive.
 
+    See Also
+    --------
+    pedigree : Of animals.
+    phylogeny : Of species.
+    car : Of neighbours, with a given dependence.
+    icar : Of neighbours, intrinsic.
+
     Examples
     --------
     >>> import mixedbayes as mb

@@ -1,0 +1,163 @@
+"""`help()` teaches: what it answers, arguments, results, errors, an example, and where to go on.
+
+Everything that a user can reach by name is walked; what is missing is named.
+"""
+
+import inspect
+import re
+
+import pytest
+from docstrings import examples, failures, runs, shared_fits
+from public_api import classes, functions, methods, names, results, sections
+
+import mixedbayes as mb
+
+CALLED = {
+    **functions(),
+    **{name: f for name, f in methods().items() if inspect.isfunction(f)},
+}
+READ = {name: p for name, p in methods().items() if not inspect.isfunction(p)}
+KINDS = {**classes(), **{f"result {name}": kind for name, kind in results().items()}}
+# They raise nothing of their own.
+QUIET = {
+    "list_data", "Fit.diagnostics", "Fits.table", "Fits.units", "RegressionTable.to_html",
+    "RegressionTable.to_latex", "RegressionTable.to_markdown", "RegressionTable.to_typst",
+    "Ways.markdown", "Ways.table",
+}  # fmt: skip
+
+
+def passed_on(doc: str) -> bool:
+    """Whether a method says no more than that it is another's, or refused."""
+    return bool(re.match(r"(`\w+\.\w+`|Refused:)", doc)) and "\n\n" not in doc
+
+
+def missing_of_function(name: str, function: object) -> list[str]:
+    """What the docstring of a function lacks, in words."""
+    doc = inspect.getdoc(function) or ""
+    if passed_on(doc):
+        return []
+    found = sections(doc)
+    summary = found[""].strip().split("\n\n")[0]
+    lacks = []
+    if not re.search(r"[.:?]$", summary) or "\n" in summary:
+        lacks.append("one line that ends in a full stop")
+    parameters = {*inspect.signature(function).parameters} - {"self"}
+    described = set(names(found.get("Parameters", "")))
+    if described != parameters:
+        lacks.append(f"Parameters {sorted(parameters ^ described)}")
+    wanted = {"Returns", "See Also", "Examples"} | (set() if name in QUIET else {"Raises"})
+    lacks += sorted(wanted - set(found))
+    test = examples(name, doc)
+    if test is None or not runs(test):
+        lacks.append("an example that runs")
+    return lacks
+
+
+def missing_of_class(name: str, kind: type) -> list[str]:
+    """What the docstring of a class lacks."""
+    doc = inspect.getdoc(kind) or ""
+    found = sections(doc)
+    lacks = []
+    if not re.search(r"[.:?]$", found[""].strip().split("\n\n")[0]):
+        lacks.append("one line that ends in a full stop")
+    if name.startswith("result "):
+        return lacks
+    if not issubclass(kind, Exception):
+        parameters = {*inspect.signature(kind).parameters} - {"self"}
+        if parameters and not found.get("Parameters"):
+            lacks.append(f"Parameters {sorted(parameters)}")
+    lacks += [title for title in ("See Also", "Examples") if title not in found]
+    test = examples(name, doc)
+    if test is None or not runs(test):
+        lacks.append("an example that runs")
+    return lacks
+
+
+def see_also(doc: str | None) -> list[str]:
+    return re.findall(r"(?m)^([\w., ]+?) : ", sections(doc).get("See Also", ""))
+
+
+def known(name: str) -> bool:
+    """Whether a name in See Also is one: of the package, its namespaces or its results."""
+    return any(hasattr(kind, name) for kind in (mb, mb.families, mb.priors, *results().values()))
+
+
+def test_functions_and_methods_are_described():
+    lacks = {name: missing_of_function(name, f) for name, f in CALLED.items()}
+    assert {name: what for name, what in lacks.items() if what} == {}
+
+
+def test_classes_are_described():
+    lacks = {name: missing_of_class(name, kind) for name, kind in KINDS.items()}
+    assert {name: what for name, what in lacks.items() if what} == {}
+
+
+def test_properties_say_what_they_are():
+    assert [n for n, p in READ.items() if not (inspect.getdoc(p) or "").strip()] == []
+
+
+def test_see_also_names_what_there_is():
+    strangers = {}
+    for name, described in {**CALLED, **KINDS}.items():
+        others = see_also(inspect.getdoc(described))
+        strangers[name] = [other for other in others if not known(other)]
+    assert {name: others for name, others in strangers.items() if others} == {}
+
+
+def test_what_lacks_a_section_is_found():
+    def f(x: int) -> int:
+        """Twice x.
+
+        Parameters
+        ----------
+        y
+            A number.
+        """
+        return 2 * x
+
+    assert missing_of_function("f", f) == [
+        "Parameters ['x', 'y']", "Examples", "Raises", "Returns", "See Also",
+        "an example that runs",
+    ]  # fmt: skip
+
+
+# ---- the examples ------------------------------------------------------------------------------
+
+DOCUMENTED = {**CALLED, **KINDS}
+DOCS = {name: doc for name, o in DOCUMENTED.items() if examples(name, doc := inspect.getdoc(o))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fits(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch, shared_fits():
+        patch.chdir(tmp_path_factory.mktemp("examples"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_open_figures():
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", DOCS)
+def test_examples_print_what_they_say(name):
+    assert failures(name, DOCS[name]) == ""
+
+
+@pytest.mark.parametrize(
+    ("example", "fine"),
+    [
+        (">>> print('mean 10.42')\nmean 10.40", True),
+        (">>> print('mean 12.42')\nmean 10.40", False),
+        (">>> print('ess 4,024')\ness 3,900", True),
+        (">>> print('rows 180')\nrows 181", False),
+        (">>> print('a 1.00')\nb 1.00", False),
+        (">>> print('row 1, row 2')\nrow 1, ...", True),
+    ],
+)
+def test_examples_are_compared_within_monte_carlo_error(example, fine):
+    assert (failures("f", example) == "") == fine
