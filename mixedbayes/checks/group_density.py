@@ -59,6 +59,8 @@ class RowsOfBlocks:
 
     @classmethod
     def of(cls, post: Posterior, blocks: Sequence[Block], rows: Ints) -> RowsOfBlocks:
+        first = post.design.mu.parameter  # that of a category, where there is none of a mean
+        blocks = [(MU if p == first else p, g, level) for p, g, level in blocks]
         parameters = tuple(dict.fromkeys([MU, *(p for p, _, _ in blocks)]))
         eta = tuple(still(post, blocks, rows, p).T for p in parameters)
         columns, size = [], 0

@@ -16,7 +16,6 @@ from mixedbayes.checks.held_out import OBSERVATION, HeldOut, grouped_by
 from mixedbayes.checks.log_likelihood import by_target, of_one
 from mixedbayes.checks.own import one_by_one
 from mixedbayes.checks.rows_of_several import by_row, some_rows
-from mixedbayes.design.limits import limits_of
 from mixedbayes.design.several import taken
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor
 from mixedbayes.errors import ModelError
@@ -153,7 +152,7 @@ def take(design: Design, rows: Ints) -> Design:
         trials=None if design.trials is None else design.trials[rows],
         index=design.index[rows],
         rows=design.rows[rows],
-        limits=limits_of(design, rows),
+        limits=None if design.limits is None else design.limits.take(rows),
         residual=None if design.residual is None else design.residual.take(rows),
         several=None if design.several is None else some_rows(design.several, rows, take),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,18 @@ class Limits:
         """The truncation alone; None where there is none."""
         return Limits(lowest=self.lowest, highest=self.highest) if self.truncated else None
 
+    @property
+    def needed(self) -> Limits | None:
+        """What says something of any row; None where nothing does."""
+        c, upper, low, high = self._parts
+        found = Limits(
+            None if c is None or not c.any() else c,
+            None if upper is None or np.isnan(upper).all() else upper,
+            None if low is None or (low == -np.inf).all() else low,
+            None if high is None or (high == np.inf).all() else high,
+        )
+        return found if any(part is not None for part in found._parts) else None
+
     def censored(self, n: int) -> NDArray[np.bool_]:
         """(n,) which responses are known within limits only."""
         return np.zeros(n, bool) if self.censoring is None else self.censoring != NONE
@@ -79,8 +91,27 @@ class Limits:
 
 
 def limits_of(design: Any, rows: Any = slice(None)) -> Limits | None:
-    """Limits of some rows of a design, or of rows like one; None where there are none."""
-    return None if design.limits is None else design.limits.take(rows)
+    """Limits of some rows of a design, or of rows like one; None where there are none.
+
+    Of several responses those of each.
+    """
+    every = getattr(design, "several", None)
+    found = design.limits if every is None else every.limits
+    return None if found is None else found.take(rows)
+
+
+def together(n: int, each: Iterable[tuple[Ints, Limits | None]]) -> Limits | None:
+    """The limits of n rows, from those of some of them; None where none have any."""
+    known = [(at, own) for at, own in each if own is not None]
+    if not known:
+        return None
+    censoring, upper = np.full(n, NONE), np.full(n, np.nan)
+    lowest, highest = np.full(n, -np.inf), np.full(n, np.inf)
+    for at, own in known:
+        for whole, part in zip((censoring, upper, lowest, highest), own._parts, strict=True):
+            if part is not None:
+                whole[at] = part
+    return Limits(censoring, upper, lowest, highest).needed
 
 
 def limits_words(design: Any, between: bool = False) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedbayes import names
 from mixedbayes.design import several, several_terms
+from mixedbayes.design.limits import Limits, together
 from mixedbayes.design.table import Table, column_names, table
 from mixedbayes.design.types import (
     Design,
@@ -69,13 +70,17 @@ def replayed(
     order = [g.name for g in design.predictor(parameter).groups]
     y, weights, trials = (np.ones(len(units)) for _ in range(3))
     weighted = counted = False
+    each: list[NewRows | None] = [None] * len(design.parts)
+    limits: list[tuple[Ints, Limits | None]] = []
     for k, part in enumerate(design.parts):
         here = places == k
         if not here.any():
             continue
         found_rows = replay(part, whole.take(units[here]) if response else new, response=response,
                      groups=[], parameter=part.mu.parameter)  # fmt: skip
-        of = slice(None) if response else units[here]
+        each[k], of = found_rows, slice(None) if response else units[here]
+        bounds = found_rows.limits
+        limits.append((np.flatnonzero(here), None if bounds is None else bounds.take(of)))
         if response:
             y[here] = found_rows.y
         if found_rows.weights is not None:
@@ -90,6 +95,10 @@ def replayed(
         weights=weights if weighted else None,
         index=whole.index[units],
         y=y if response else None,
+        response_levels=tuple(None if own is None else own.response_levels for own in each),
+        limits=together(len(units), limits),
+        each=tuple(each),
+        places=places,
     )
 
 
@@ -152,6 +161,14 @@ def _known(whole: Table, every: Responses) -> tuple[Ints, Ints]:
     """Units and places of the responses that new rows have."""
     nothing = np.zeros(whole.n, bool)
     columns = whole.columns
+    for name, part, own in zip(every.names, every.parts, every.columns, strict=True):
+        absent = [n for n in own if n not in columns]
+        response = used_columns(part.formula).response
+        if absent and not set(response) & set(absent):
+            raise DataError(
+                f"the rows have {name} and lack {', '.join(absent)}, which its left side reads; "
+                "add them, or leave the response out"
+            )
     there = [
         np.logical_and.reduce(
             [columns[n].notna().to_numpy() if n in columns else nothing for n in own]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design import counted
-from mixedbayes.design.limits import Limits
+from mixedbayes.design.limits import Limits, together
 from mixedbayes.design.standing import Standing
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.formula.types import Formula
@@ -423,6 +423,12 @@ class Responses:
         """(n_k,) rows of the k-th response."""
         return np.flatnonzero(self.places == k)
 
+    @cached_property
+    def limits(self) -> Limits | None:
+        """Of the rows of all responses; None where none are censored or truncated."""
+        each = ((self.at(k), part.limits) for k, part in enumerate(self.parts))
+        return together(len(self.places), each)
+
 
 @dataclass(frozen=True, eq=False)
 class NewTerm:
@@ -470,3 +476,6 @@ class NewRows:
     y: Floats | None = None  # (m,) where the response was asked for
     response_levels: tuple[object, ...] | None = None  # labels of the codes in y, if categorical
     limits: Limits | None = None  # bounds, where they are known; censoring with the response
+    # Of several responses: each by itself in its own rows, or in all, and which a row is of.
+    each: tuple["NewRows | None", ...] = ()
+    places: Ints | None = None  # (m,)

@@ -17,9 +17,10 @@ from mixedbayes.families.arrays import some
 from mixedbayes.families.base import Bools, Elsewhere, Family, Parameter, Values
 from mixedbayes.families.composed import Component, composed
 from mixedbayes.families.fronts import CODES, SAME, front
-from mixedbayes.families.limited import limited, rows_of
+from mixedbayes.families.limited import limited, of_each, rows_of, simulate_each
 from mixedbayes.families.links import Identity, Link
 from mixedbayes.families.rows import RowDensity, Rows
+from mixedbayes.families.several import OfOne
 from mixedbayes.formula import Formula
 from mixedbayes.priors.types import Assigned
 
@@ -91,6 +92,13 @@ class Different(Family):
 
     def of_response(self, k: int) -> Family:
         return self.components[k]
+
+    def reading(self, design: Design, levels: Sequence[Any] | None) -> Self:
+        """`levels` are those of each response, in their order."""
+        every = zip(
+            self.components, design.parts, levels or (None,) * len(design.parts), strict=True
+        )
+        return replace(self, components=tuple(own.reading(part, v) for own, part, v in every))
 
     @property
     def thresholds(self) -> None:
@@ -282,24 +290,19 @@ class Different(Family):
         weights: Floats | None = None, trials: Ints | None = None,
     ) -> Floats:  # fmt: skip
         """As draws have responses, `reported`."""
+        return simulate_each(self, mu, parameters, rng, weights=weights, trials=trials)
 
-        def of(own: Family, eta: Floats, mine: Values, at: Any) -> Any:
-            how = _of_each(own, at, weights, trials)
-            if own.columns:
-                raise ModelError(
-                    f"counts of the {own.name} family are in several columns, which have no place "
-                    "beside other responses: ask fit.response(...) of this one for them"
-                )
-            return own.simulate(own.inverse(eta, np), mine, rng, **how) + own.first_code
-
-        return self._each(mu, parameters, of)
+    def each_alone(self, mu: Floats, parameters: Values, of: OfOne) -> Floats:
+        return self._each(
+            mu, parameters, lambda own, eta, mine, at: of(own, own.inverse(eta, np), mine, at)
+        )
 
     def log_density(
         self, y: Floats, mu: Floats, parameters: Values, *,
         weights: Floats | None = None, trials: Ints | None = None,
     ) -> Floats:  # fmt: skip
         def of(own: Family, eta: Floats, mine: Values, at: Any) -> Any:
-            how = _of_each(own, at, weights, trials)
+            how = of_each(own, at, weights, trials)
             return own.log_density(y[at], own.inverse(eta, np), mine, **how)
 
         return self._each(mu, parameters, of)
@@ -310,7 +313,7 @@ class Different(Family):
     ) -> Floats:  # fmt: skip
         def of(own: Family, eta: Floats, mine: Values, at: Any) -> Any:
             here = y if np.ndim(y) == 0 else np.asarray(y)[..., at]
-            return own.cdf(here, own.inverse(eta, np), mine, **_of_each(own, at, weights, trials))
+            return own.cdf(here, own.inverse(eta, np), mine, **of_each(own, at, weights, trials))
 
         return self._each(mu, parameters, of)
 
@@ -330,7 +333,7 @@ class Different(Family):
         trials: Ints | None = None,
     ) -> Floats:  # fmt: skip
         def of(own: Family, eta: Floats, mine: Values, at: Any) -> Any:
-            how = _of_each(own, at, weights, trials)
+            how = of_each(own, at, weights, trials)
             return own.variance(own.inverse(eta, np), mine, **how)
 
         return self._each(mu, parameters, of)
@@ -375,15 +378,6 @@ class Different(Family):
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         return rf"{y} &\sim \text{{{self.described}}}"
-
-
-def _of_each(own: Family, at: Any, weights: Floats | None, trials: Ints | None) -> dict[str, Any]:
-    """Weights and trials of the rows of one response."""
-    counted = trials is not None and (own.trials or own.columns)
-    return {
-        "weights": None if weights is None else weights[at],
-        "trials": None if trials is None or not counted else trials[at],
-    }
 
 
 def as_one(responses: Sequence[str], components: Sequence[Family], *, alike: bool = True) -> Family:

@@ -18,6 +18,7 @@ from numba import types
 from mixedbayes import jit
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family, Values, per_row
 from mixedbayes.families.masses import SUMS, mass_of
 from mixedbayes.families.rows import RowDensity, Rows, compiled, shared_of_row
@@ -138,9 +139,18 @@ def log_density(
     limits: Limits | None = None,
 ) -> Floats:
     """(S, n) log density of responses y (n,) as they were observed; see `Family.log_density`."""
-    found = family.log_density(y, mu, parameters, weights=weights, trials=trials)
     if limits is None:
+        return family.log_density(y, mu, parameters, weights=weights, trials=trials)
+
+    def alone(own: Family, mu: Floats, mine: Values, at: Ints) -> Floats:
+        return log_density(
+            own, y[at], mu, mine, limits=limits.take(at).needed,
+            **of_each(own, at, weights, trials),
+        )  # fmt: skip
+
+    if (found := family.each_alone(mu, parameters, alone)) is not None:
         return found
+    found = family.log_density(y, mu, parameters, weights=weights, trials=trials)
     times = weights if weights is not None and family.repeats_rows else np.ones(len(y))
     low, high = bounds(family, limits, len(y))
     if limits.censoring is not None and (at := np.flatnonzero(limits.censored(len(y)))).size:
@@ -183,8 +193,40 @@ def simulate(
     """
     if limits is None or not limits.truncated:
         return family.simulate(mu, parameters, rng, weights=weights, trials=trials)
+
+    if family.by_response:
+        return simulate_each(
+            family, mu, parameters, rng, weights=weights, trials=trials, limits=limits
+        )
     low, high = bounds(family, limits, mu.shape[1])
     return draw_within(family, low, high, mu, parameters, rng, weights, trials)
+
+
+def simulate_each(
+    family: Family,
+    mu: Floats,
+    parameters: Values,
+    rng: np.random.Generator,
+    *,
+    weights: Floats | None = None,
+    trials: Ints | None = None,
+    limits: Limits | None = None,
+) -> Floats:
+    """(S, n) of several responses of different families, as draws have them, `Family.reported`."""
+
+    def alone(own: Family, mu: Floats, mine: Values, at: Ints) -> Floats:
+        if own.columns:
+            raise ModelError(
+                f"counts of the {own.name} family are in several columns, which have no place "
+                "beside other responses: ask fit.response(...) of this one for them"
+            )
+        known = None if limits is None else limits.take(at).needed
+        how = of_each(own, at, weights, trials)
+        return simulate(own, mu, mine, rng, limits=known, **how) + own.first_code
+
+    found = family.each_alone(mu, parameters, alone)
+    assert found is not None
+    return found
 
 
 def completed(
@@ -285,6 +327,12 @@ def _invert(
             left = np.where(~settled & under, middle, left)
             right = np.where(~settled & ~under, middle, right)
     return right
+
+
+def of_each(own: Family, at: Ints, weights: Floats | None, trials: Ints | None) -> dict[str, Any]:
+    """Weights and trials of the rows of one of several responses."""
+    counted = trials is not None and (own.trials or own.columns)
+    return {"weights": _at(weights, at), "trials": _at(trials, at) if counted else None}
 
 
 def _at(x: Any, rows: Ints) -> Any:

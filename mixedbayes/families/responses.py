@@ -50,11 +50,6 @@ def family_of(family: Any, formula: Formula) -> Family:
             f"{', '.join(joined)}: give each of them one"
         )
     more, apart = additions(formula), not correlated(formula)
-    if bounds := [text for text in more if text.startswith("trunc(")]:
-        raise ModelError(
-            f"{bounds[0]} is not offered beside other responses: fit the response that is "
-            "truncated by itself"
-        )
     lefts = left_sides(formula)
     own = [
         with_errors(as_family(family[name]), replace(formula, response=lefts[name]))

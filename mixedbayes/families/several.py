@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,8 @@ from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
+
+type OfOne = Callable[[Any, Floats, Mapping[str, Floats], Ints], Any]
 
 if TYPE_CHECKING:
     from mixedbayes.families.links import Link
@@ -65,6 +67,13 @@ class Several:
     def of_response(self, k: int) -> Any:
         """The family of the k-th of several responses."""
         return self
+
+    def each_alone(self, mu: Floats, parameters: Mapping[str, Floats], of: OfOne) -> Floats | None:
+        """(S, n) what `of` says of the rows of each response that has a family of its own.
+
+        It gets the family, means (S, m), parameters, and which rows. None of all other families.
+        """
+        return None
 
     def of_design(self, design: Design) -> Self:
         """The family as a design has it, where it depends on the categories of the response."""

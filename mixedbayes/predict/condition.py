@@ -15,6 +15,7 @@ from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewRows, NewTerm, Residual
 from mixedbayes.design.values import label, row_name
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families.base import Family
 from mixedbayes.predict.beyond import Extension
 from mixedbayes.predict.conditioned import Conditioned
 from mixedbayes.predict.linear import (
@@ -203,11 +204,13 @@ def _check_rows(design: Design, every: Mapping[str, NewRows], *, apart: bool) ->
     new = every[MU]
     if not len(new.X):
         raise DataError("there are no rows to condition on")
-    response = design.formula.response
-    trials = response.trials and f"trials({response.trials})"
-    for said, values in ((response.weighing, new.weights), (trials, new.trials)):
-        if said and values is None:
-            raise DataError(f"the rows lack the column(s) of {said}; add them")
+    pairs = zip(design.parts, new.each, strict=True) if new.each else [(design, new)]
+    for one, own in pairs:
+        response = one.formula.response
+        trials = response.trials and f"trials({response.trials})"
+        for said, values in ((response.weighing, "weights"), (trials, "trials")):
+            if said and own is not None and getattr(own, values) is None:
+                raise DataError(f"the rows lack the column(s) of {said}; add them")
     named = [[g for g in rows.groups.values() if g.labels is not None] for rows in every.values()]
     there = [g for own in named for g in own]
     known = np.all([(group.codes >= 0).all(axis=1) for group in there], axis=0)
@@ -229,9 +232,17 @@ def _check_rows(design: Design, every: Mapping[str, NewRows], *, apart: bool) ->
         )
 
 
-def responses(design: Design, new: NewRows, *, columns: bool = False) -> Floats:
+def responses(design: Design, family: Family, new: NewRows) -> Floats:
     """(m,) the responses, coded as those of the fit; those of several columns as the new rows'."""
-    y, levels, labels = np.asarray(new.y), design.response_levels, new.response_levels
+    if new.each:
+        found = np.array(new.y, float)
+        for k, (part, one) in enumerate(zip(design.parts, new.each, strict=True)):
+            if one is not None:
+                found[new.places == k] = responses(part, family.of_response(k), one)
+        return found
+    columns, y, levels, labels = (
+        family.columns, np.asarray(new.y), design.response_levels, new.response_levels,
+    )  # fmt: skip
     if columns or levels is None or levels == labels:
         return y
     values = [float(v) if labels is None else labels[int(v)] for v in y]
@@ -251,8 +262,12 @@ def _shown(value: object) -> str:
 def _check_support(data: NewData, new: NewRows) -> None:
     """Every response is one that the family can have, and that some draw can expect."""
     family, some = data.family, np.arange(min(data.n_draws, 20))
-    possible = family.supports(data.y, data.trials)
-    said = f"impossible in a {family.name} model, which takes {family.takes}"
+    said, possible = "", np.ones(data.n, bool)
+    for at, own in _families(family, new):
+        trials = None if data.trials is None else data.trials[at]
+        possible[at] = own.supports(data.y[at], trials if own.trials else None)
+        if not possible[at].all():
+            said = said or f"impossible in a {own.name} model, which takes {own.takes}"
     if possible.all():
         with np.errstate(all="ignore"):
             possible = np.isfinite(data.density(some)(*data.etas(some))).any(axis=0)
@@ -264,6 +279,14 @@ def _check_support(data: NewData, new: NewRows) -> None:
             f"{int((~possible).sum())} of {data.n} responses are {said} (first in row "
             f"{where}: {data.y[first]:g}); correct these rows or leave them out"
         )
+
+
+def _families(family: Family, new: NewRows) -> list[tuple[Any, Family]]:
+    """Rows and their family: of several responses those of each."""
+    if new.places is None:
+        return [(slice(None), family)]
+    every = (np.flatnonzero(new.places == k) for k in range(len(new.each)))
+    return [(at, family.of_response(k)) for k, at in enumerate(every) if len(at)]
 
 
 def _new_design(g: Term, new: NewTerm) -> GroupDesign:
@@ -317,7 +340,7 @@ def _new_data(post: Posterior, every: Mapping[str, NewRows], unseen: Sequence[Mo
     }
     return NewData(
         post.family.reading(post.design, new.response_levels),
-        responses(post.design, new, columns=post.family.columns),
+        responses(post.design, post.family, new),
         eta[MU],
         {**post.parameters(), **still},
         new.weights,

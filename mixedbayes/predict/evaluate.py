@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from mixedbayes.design.original import Original
-from mixedbayes.design.types import Design, Floats
+from mixedbayes.design.types import Design, Floats, NewRows
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, per_row
+from mixedbayes.formula.types import Response
 from mixedbayes.names import SIGMA
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.predict.forward import responses
@@ -282,7 +283,7 @@ def exposure_note(design: Design) -> str:
 def _check(
     post: Posterior, rows: PredictionRows, question: Question, original: Original | None
 ) -> None:
-    family, response = post.family, post.design.formula.response
+    family = post.family
     if original is not None and question.kind == "mean" and not family.closed_form:
         raise ModelError(
             f"the mean of {original.column} does not follow from that of {post.design.response} in "
@@ -290,12 +291,27 @@ def _check(
             f"{original.column}"
         )
     if question.kind == "response" or original is not None:
-        if response.trunc != (None, None) and rows.limits is None and question.kind == "response":
-            _lacking(response.limits[-1])
-        if response.trials is not None and rows.trials is None:
-            _lacking(f"trials({response.trials})")
-        if response.weighing and rows.weights is None and not family.repeats_rows:
-            _lacking(response.weighing)
+        for own, said, there in _each(post, rows):
+            if said.trunc != (None, None) and there.limits is None and question.kind == "response":
+                _lacking(said.limits[-1])
+            if said.trials is not None and there.trials is None:
+                _lacking(f"trials({said.trials})")
+            if said.weighing and there.weights is None and not own.repeats_rows:
+                _lacking(said.weighing)
+
+
+def _each(
+    post: Posterior, rows: PredictionRows
+) -> list[tuple[Family, Response, PredictionRows | NewRows]]:
+    """The family of each response, what its left side says, and its rows."""
+    if not rows.each:
+        return [(post.family, post.design.formula.response, rows)]
+    every = enumerate(zip(post.design.parts, rows.each, strict=True))
+    return [
+        (post.family.of_response(k), part.formula.response, own)
+        for k, (part, own) in every
+        if own is not None
+    ]
 
 
 def _lacking(what: str) -> None:

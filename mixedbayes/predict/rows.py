@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes.design import replay, weighted_columns
-from mixedbayes.design.limits import Limits
+from mixedbayes.design.limits import Limits, limits_of
 from mixedbayes.design.table import column_names
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows, NewTerm
 from mixedbayes.design.values import label, listed
@@ -53,6 +53,7 @@ class PredictionRows:
     weights: Floats | None  # (m,)
     index: pd.Index  # (m,)
     limits: Limits | None = None  # bounds of what can be observed
+    each: tuple[NewRows | None, ...] = ()  # those of each of several responses, where they are new
 
     @property
     def n(self) -> int:
@@ -90,7 +91,7 @@ def prediction_rows(
     )
     bounds = None if rows.limits is None else rows.limits.bounds
     return PredictionRows(
-        rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index, bounds
+        rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index, bounds, rows.each
     )
 
 
@@ -130,7 +131,7 @@ def fitted_rows(design: Design, predictor: LinearPredictor) -> NewRows:
     groups = {g.name: _own_rows(g) for g in predictor.groups}
     return NewRows(
         predictor.X, groups, predictor.offset, design.trials, design.weights, design.index,
-        design.y, limits=design.limits,
+        design.y, limits=limits_of(design),
     )  # fmt: skip
 
 

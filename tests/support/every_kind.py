@@ -10,6 +10,7 @@ import mixedbayes as mb
 RESPONSES = ("weight", "rating", "step", "mode", "hits", "time", "cbind(a, b, c)", "angle", "own")
 FORMULAS = [
     f"mv({', '.join(RESPONSES)}, rescor=False) ~ age + (1 | p | child)",
+    "weight | trunc(lower=5) ~ age + (1 | p | child)",
     "step ~ age + cs(sex)",
     "mode ~ age + (1 | p | child) + (1 | school)",
     "mu_bus_mode ~ sex + (1 | p | child)",
