@@ -270,7 +270,7 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     correlations = {} if d.residual is None else some.correlations()
     noise = correlated_noise(d.residual, correlations, len(eta), rng)
     y = responses(some.family, d, eta, own, rng, noise=noise)  # (K, n)
-    mean, sd = observable(some, every).T, _unit(some)
+    mean = observable(some, every).T
     typical = expected(some, every, without=[g.name for g in d.mu.factors]).mean(axis=1)
     seen, drawn = observed(some), _on_scale(some, y)
     known: Floats = seen
@@ -281,7 +281,9 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
             some.family, d.y, mu, own, rng, weights=d.weights, trials=d.trials, limits=d.limits
         )
         known = _on_scale(some, whole)
-    data, replicated = (some.family.deviation(x, mean) / sd for x in (known, drawn))
+    data, replicated = (some.family.deviation(x, mean) for x in (known, drawn))
+    sd = _unit(some, replicated)
+    data, replicated = data / sd, replicated / sd
     return Residuals(d, mean, typical, seen, drawn, data, replicated, seed)
 
 
@@ -305,8 +307,13 @@ def chi_squared(post: Posterior, seed: int) -> Alone:
     return Alone(data, replicated)
 
 
-def _unit(post: Posterior) -> Floats:
-    """(K, n) sd of each row; the scale itself where Student's t has no finite sd."""
+def _unit(post: Posterior, drawn: Floats) -> Floats:
+    """(K, n) sd of each row; the scale itself where Student's t has no finite sd.
+
+    Of a family whose variance is not known, that of all residuals `drawn` (K, n) in a draw.
+    """
+    if post.family.no_variance:
+        return np.broadcast_to(drawn.std(axis=1, keepdims=True), drawn.shape)
     sd = response_sd(post, slice(None)).T
     if np.isfinite(sd).all():
         return sd

@@ -83,6 +83,7 @@ class Family(Several, Bounded, chosen.Linked):
     variant_of: ClassVar[type[Family] | None] = None  # the family that a formula made this one of
     own: ClassVar[bool] = False  # whether it is a user's, made by `mb.custom`
     no_latent_variance: ClassVar[str] = ""  # why `latent_variance` is not known
+    no_variance: ClassVar[bool] = False  # whether `variance` is not known
     no_average: ClassVar[str] = ""  # why means of y over rows or groups have no meaning
     apart: ClassVar[bool] = False  # whether cs(x) may move each threshold by itself
     beyond: ClassVar[str] = ""  # what effects do not multiply, " beyond ndt", where they are ratios

@@ -427,6 +427,7 @@ def family_of(name: str, links: Links, given: Given, *, discrete: bool, of_mu: b
             "counting": discrete and given.lower == 0 and given.upper == math.inf,
             "positive": of_mu and given.lower >= 0,
             "takes": words,
+            "no_variance": given.variance is None,
             "no_latent_variance": no_latent_variance(name, links, given, of_mu),
             "extremes": True,
             "given": given,

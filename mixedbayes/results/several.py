@@ -83,23 +83,29 @@ def by_response(
 ) -> pd.DataFrame:
     """A table of shares of variance; of each response where there are several.
 
-    `grouped`: of those that have group effects, which one at least has.
+    `grouped`: of those that have group effects. Empty where none has them, and shares.
     """
     if post.design.several is None:
         return table(post, **how)
-    return one_below_the_other(
-        {
-            name: table(own, **how)
-            for name, own in each(post).items()
-            if (own.design.mu.factors or not grouped) and not own.family.unordered
-        }
-    )
+    found = {
+        name: table(own, **how)
+        for name, own in each(post).items()
+        if (own.design.mu.factors or not grouped) and not own.family.no_latent_variance
+    }
+    return one_below_the_other(found) if found else pd.DataFrame(columns=["group", "kind"])
 
 
 def without_numbers(post: Posterior) -> list[str]:
     """The responses of several that are categories without an order."""
     names_of = () if post.design.several is None else post.design.several.names
     return [name for k, name in enumerate(names_of) if post.family.of_response(k).unordered]
+
+
+def without_shares(post: Posterior) -> dict[str, str]:
+    """The responses of several that have no shares of variance, and why."""
+    names_of = () if post.design.several is None else post.design.several.names
+    why = {name: post.family.of_response(k).no_latent_variance for k, name in enumerate(names_of)}
+    return {name: said for name, said in why.items() if said}
 
 
 def response_label(row: pd.Series) -> str:

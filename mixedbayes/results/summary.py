@@ -19,7 +19,7 @@ from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
-from mixedbayes.results.several import by_response, residual_label, response_label, without_numbers
+from mixedbayes.results.several import by_response, residual_label, response_label, without_shares
 from mixedbayes.results.smooths import bends
 from mixedbayes.results.tables import (
     EFFECT,
@@ -371,14 +371,12 @@ def _unknown(post: Posterior) -> tuple[str, str]:
     """Why there are no shares of variance, and of which of several responses there are none."""
     if post.design.several is None:
         return post.family.no_latent_variance, ""
-    lacking = without_numbers(post)
-    if not lacking:
-        return "", ""
-    every = post.design.several.names
-    why = post.family.of_response(every.index(lacking[0])).unordered
-    if len(lacking) == len(every):
-        return why, ""
-    return "", f"No shares of variance of {' and '.join(lacking)}: {why}."
+    lacking = without_shares(post)
+    reasons = {why: [n for n in lacking if lacking[n] == why] for why in lacking.values()}
+    if len(lacking) == len(post.design.several.names):
+        return "; ".join(reasons), ""
+    said = (f"No shares of variance of {' and '.join(own)}: {why}." for why, own in reasons.items())
+    return "", " ".join(said)
 
 
 def _others(post: Posterior) -> tuple[tuple[str, str], ...]:

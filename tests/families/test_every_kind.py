@@ -6,6 +6,7 @@ from every_kind import FORMULAS, RESPONSES, THRESHOLDS, families, frame
 from hand_made import hand_made
 
 import mixedbayes as mb
+from mixedbayes.checks.check import check
 from mixedbayes.checks.log_likelihood import by_observation
 from mixedbayes.checks.rows_of_several import by_row
 from mixedbayes.errors import MixedBayesError
@@ -13,6 +14,7 @@ from mixedbayes.joint.density import JointDensity
 from mixedbayes.model.log_prior import log_priors
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.several import each
+from mixedbayes.results.summary import summary
 from mixedbayes.simulation.replicate import simulate_from_posterior
 
 PLAIN = "mv(weight, rating, rescor=False) ~ age + (1 | p | child)"
@@ -213,3 +215,15 @@ def test_pymc_has_the_density_of_every_response_and_a_file_the_fit(tmp_path):
     again = mb.load(tmp_path / "fit.nc", family={"own": own})
     assert again.fixef().equals(fit.fixef())
     assert again.parameters().equals(fit.parameters())
+
+
+def test_a_density_without_a_variance_stands_beside_others_in_a_summary_and_a_check():
+    d, kinds = frame(), {"weight": "gaussian", "own": families()["own"]}
+    formulas = ["mv(weight, own, rescor=False) ~ age + (1 | child)"]
+    post = hand_made(formulas, d, kinds, 40, np.random.default_rng(3))
+    found = summary(post)
+    assert set(found.icc["response"]) == set(found.r2["response"]) == {"weight"}
+    assert "No shares of variance of own: the laplace family's is known where" in str(found)
+    assert "own" in str(check(post))
+    alone = [*formulas, "weight ~ age"]
+    assert summary(hand_made(alone, d, kinds, 40, np.random.default_rng(3))).icc.empty
