@@ -1,8 +1,135 @@
 """Bayesian hierarchical (mixed-effects) models from a formula.
 
-`Model` compiles a formula and a data frame into a PyMC model; `Model.fit` samples it and returns
-a `Fit` with the field's tables: fixef, ranef, coef, varcorr, icc, r2. The public names load when
-first used, so importing the package is quick.
+>>> import mixedbayes as mb
+>>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"), seed=1)
+>>> fit.fixef()[["term", "mean", "lower", "upper"]]
+        term  mean lower upper
+0  Intercept 251.4 235.7 267.3
+1       Days 10.42 7.235 13.60
+
+``help(mb.Fit)`` says what to ask a fit, ``help(mb.fit)`` what a model is made of.
+
+Models
+------
+- `fit`: model and posterior in one call; `Model`: the model, its priors, code and simulated data.
+- `fit_many`: many data sets, or imputed ones; `pooling`: complete, no and partial pooling.
+- `source`: files, queries and tables larger than memory.
+- `load`, `from_pymc`, `from_bambi`: fits of files, and of draws by other packages.
+
+Several fits
+------------
+- `compare`: by predictions left out; `average`: predictions of all; `bayes_factor`: by evidence.
+- `table`: side by side, for a paper; `plot_funnel`: what a sampler meets.
+
+Data
+----
+- `load_data`, `list_data`, `describe_data`: shipped data sets; `plot_data`: data as they are.
+- `simulate`, `simulate_simpson`, `truth`: data whose truth is known.
+- `study`: power, smallest numbers and calibration of studies that are planned.
+- `pedigree`, `phylogeny`, `car`, `icar`, `Relation`: how levels are related.
+- `ways`: one model in its textbook forms.
+
+Parts of a model
+----------------
+- `formula_functions`: all that a formula may say, in a table.
+- `families`, and `custom` for one of your own; links `Identity`, `Log`, `Logit`, `Probit`,
+  `Cloglog`, `Inverse`, `Softplus`, `TanHalf`.
+- `priors`: `Normal`, `StudentT`, `HalfNormal`, `Exponential`, `LKJ`, ...
+- formulations: `Marginal`, `Quadrature`, `PartiallyCentered`, `NonCentered`, `Centered`.
+- errors, all of them `MixedBayesError`.
+
+Formulas
+--------
+Operators:
+
+- ``a + b``: both terms;
+- ``a:b``: the product of columns, or of indicators of levels;
+- ``a*b``: a + b + a:b;
+- ``a/b``: a + a:b;
+- ``(a + b)**2``: all terms and their products of two;
+- ``0 + a``: without the intercept;
+- ``a - 1``: without the intercept;
+- ``(a | g)``: intercepts and slopes of a by level of g, correlated;
+- ``(a || g)``: the same without correlations;
+- ``(a | id | g)``: correlated with those of the same id in other formulas;
+- ``(1 | g/h)``: of g, and of h within g;
+- ``(1 | g:h)``: of every combination that occurs.
+
+Beside the response, ``y | trials(n) ~ ...``:
+
+- ``trials``: y successes out of so many trials;
+- ``weights``: rows that count more: variance / w, or w equal rows;
+- ``se``: known standard errors of rows; sigma=True adds a residual;
+- ``rate``: counts in so much time or space: offset(log(t));
+- ``cens``: known to be above ("right"), below ("left") or in an interval;
+- ``trunc``: what lies outside bounds could not be observed;
+- ``mi``: rows that lack the response stay, and are predicted;
+- ``cbind``: counts of categories, a column each;
+- ``c``: the same;
+- ``mv``: several responses, with correlated residuals and effects.
+
+Functions of columns:
+
+- ``offset``: a term with coefficient 1;
+- ``I``: arithmetic as it is: + - * / ** and comparisons;
+- ``C``: a category of numbers; levels=, or a contrast, with the reference;
+- ``contr.treatment``: each level against the reference, the default;
+- ``contr.sum``: each level against the mean of all;
+- ``contr.helmert``: each level against the mean of those before;
+- ``contr.poly``: linear, quadratic, ... over ordered levels;
+- ``contr.diff``: each level against the one before;
+- ``contr.SAS``: each level against the last;
+- ``center``: x minus its mean in the fitted data;
+- ``scale``: (x - mean) / sd of the fitted data;
+- ``poly``: polynomial, orthogonal unless raw=True;
+- ``bs``: B-spline with unpenalised coefficients;
+- ``cr``: natural cubic spline with unpenalised coefficients;
+- ``cc``: cyclic cubic spline with unpenalised coefficients;
+- ``mo``: monotonic effect of ordered levels, or of whole numbers;
+- ``cs``: effects of their own at each threshold of an ordered response;
+- ``round``: to whole numbers, or to so many digits;
+- ``pi``: the number;
+- ``log``: natural logarithm; log2, log10, log1p;
+- ``exp``: exponential; exp2, expm1;
+- ``sqrt``: square root; cbrt, square;
+- ``abs``: absolute value; sign;
+- ``sin``: sine of radians; cos, tan, arcsin, ..., sinh, ...;
+- ``minimum``: the smaller of two values in each row; maximum;
+- ``floor``: to the whole number below; ceil, trunc;
+- ``hypot``: NumPy's other functions of rows, by their names.
+
+Smooths:
+
+- ``s``: penalised curve: k=, by=, bs="tp", "cr", "cc", "ps", "fs";
+- ``t2``: penalised surface of variables in different units.
+
+Of group effects, ``(1 | gr(g, by=arm))``, ``ar1(visit | g)``:
+
+- ``gr``: levels that are related (cov=, precision=), by=arm, law="student";
+- ``mm``: rows that belong to several levels, with weights=;
+- ``us``: any correlation of each two visits;
+- ``diag``: no correlations;
+- ``cs(visit | g)``: one correlation of all pairs, an sd for each visit;
+- ``homcs``: one correlation, one sd;
+- ``ar1``: correlation rho^steps, one sd;
+- ``hetar1``: correlation rho^steps, an sd for each visit;
+- ``ou``: correlation exp(-distance / range) of times;
+- ``toep``: a correlation for each lag, an sd for each visit;
+- ``homtoep``: a correlation for each lag, one sd.
+
+Of residuals, ``residual="ar1(visit | g)"`` of `fit`:
+
+- ``ar1(visit | g)``: correlation rho^steps of rows of a group;
+- ``hetar1(visit | g)``: the same with an sd for each visit;
+- ``arma11(visit | g)``: rho^steps beyond the first step, which is free;
+- ``ou(time | g)``: exp(-distance / range) of times;
+- ``cosy(g)``: one correlation of all rows of a group; homcs(g);
+- ``cs(visit | g)``: one correlation, an sd for each visit;
+- ``toep(visit | g)``: a correlation for each lag, an sd for each visit;
+- ``homtoep(visit | g)``: a correlation for each lag, one sd;
+- ``unstr(visit | g)``: any correlation of each two visits, as in an MMRM; us.
+
+The public names load when first used, so importing the package is quick.
 """
 
 from __future__ import annotations
@@ -35,6 +162,7 @@ _HOME = {
     "ways": "mixedbayes.api.several",
     "from_bambi": "mixedbayes.api.bambi",
     "from_pymc": "mixedbayes.api.pymc",
+    "formula_functions": "mixedbayes.design.vocabulary",
     "source": "mixedbayes.api.batches",
     "study": "mixedbayes.lab.study",
     "table": "mixedbayes.api.several",
@@ -136,6 +264,7 @@ if TYPE_CHECKING:
     from mixedbayes.design.kin import icar as icar
     from mixedbayes.design.kin import pedigree as pedigree
     from mixedbayes.design.kin import phylogeny as phylogeny
+    from mixedbayes.design.vocabulary import formula_functions as formula_functions
     from mixedbayes.distributions import LKJ as LKJ
     from mixedbayes.distributions import Cauchy as Cauchy
     from mixedbayes.distributions import Dirichlet as Dirichlet

@@ -76,6 +76,7 @@ class FormulaError(MixedBayesError, ValueError):
 
     See Also
     --------
+    formula_functions : All that a formula may say.
     DataError : The formula is understood, and the data do not suit it.
 
     Examples

@@ -51,8 +51,7 @@ def fit(
     formula
         ``"Reaction ~ Days + (Days | Subject)"`` as in lme4 and brms, or a list with further
         formulas for parameters of the family, ``["y ~ x + (1 | g)", "sigma ~ x"]``.
-        `Model`
-        explains all that a formula may say.
+        `formula_functions` lists all that a formula may say; `Model` explains it.
     data
         A data frame of pandas, polars or pyarrow, never changed, in whose library tables come back;
         or files, a query, a table in a database, see `source`.

@@ -178,6 +178,7 @@ class Model:
     See Also
     --------
     fit : Model and posterior in one call.
+    formula_functions : All that a formula may say.
     simulate : Data with known truth.
 
     Examples

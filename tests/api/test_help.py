@@ -123,7 +123,7 @@ def test_what_lacks_a_section_is_found():
 
 # ---- the examples ------------------------------------------------------------------------------
 
-DOCUMENTED = {**CALLED, **KINDS}
+DOCUMENTED = {"mixedbayes": mb, **CALLED, **KINDS}
 DOCS = {name: doc for name, o in DOCUMENTED.items() if examples(name, doc := inspect.getdoc(o))}
 
 
