@@ -233,6 +233,7 @@ def _sample_density(
     from mixedbayes.sample.transitions import sample_transitions
 
     density = MarginalDensity(setup.layout, setup.problem, likelihood=setup.likelihood())
+    density.compiled.ready()  # a first fit compiles it while the kernels are compiled elsewhere
     mode = find_mode(density)
     _check_rounding(spec, setup, setup.least_sigma(density.constrained(mode.theta)))
     density, mode = transform_tails(*share_variance(density, mode))

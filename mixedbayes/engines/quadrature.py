@@ -165,7 +165,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.marginal.surrogate import fit_surrogate
     from mixedbayes.quadrature.draws import draw_all, summarise
     from mixedbayes.quadrature.evidence import integrated
-    from mixedbayes.quadrature.kernel import draw_effects, marginal
+    from mixedbayes.quadrature.kernel import density, draw_effects, marginal
     from mixedbayes.quadrature.resolve import shift
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
     from mixedbayes.sample.density import THETA
@@ -180,7 +180,8 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
             'effects="summary" is of effects of one factor on the mean, and here there are others; '
             'use effects="draws".'
         )
-    jit.ahead(marginal, draw_effects)  # which a first fit compiles beside the density
+    jit.ahead(marginal, draw_effects)  # which a first fit compiles beside what follows
+    density.ready()
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     if nodes is None and (said := resolved.trouble(factors(spec))) is not None:
         raise Unsuitable(said)

@@ -229,7 +229,7 @@ def joint(theta, grad, record):
     return total + reals(record, CONSTANT)[0]
 
 
-@jit.njit(DENSITY_SIGNATURE, nogil=True, error_model="numpy")
+@jit.njit(DENSITY_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
 def density(z, gradient, record):
     """Log density of z (d,), theta = mode + M z, and its gradient; -inf where it is not finite."""
     theta, grad = np.empty(z.size), np.zeros(z.size)
