@@ -108,12 +108,18 @@ class JointDensity(Recorded):
     def record(self) -> Ints:
         own = self.coordinates.sections() | self.whitening.sections()
         factors = self.sections["factors"].copy()
-        at = 0
+        at = place = 0
         for k in range(len(factors)):
-            mix = self.coordinates.mix(k)
-            factors[k, -1] = -1 if mix is None else at
+            mix, share = self.coordinates.mix(k), self.coordinates.share(k)
+            factors[k, -2:] = -1 if mix is None else at, -1 if share is None else place
             at += 0 if mix is None else mix.size
-        return pack(SECTIONS, {**self.sections, **own, "factors": factors})
+            place += 0 if share is None else share.size
+        falls, place = np.zeros((0, 3), np.int64), 0
+        for k, fall in enumerate(self.coordinates.falls):
+            if fall is not None:
+                falls = np.append(falls, [[k, fall.finer, place]], axis=0)
+                place += 1 + len(fall.rates)
+        return pack(SECTIONS, {**self.sections, **own, "factors": factors, "falls": falls})
 
     def logp_grad(self, z: Floats) -> tuple[float, Floats]:
         """As of all records; raises what compiled code cannot, see `Family.failure`."""
@@ -141,7 +147,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         many = 1 if one.refs is None else one.refs.shape[1]
         factors.append(
             (q, one.n_levels, squares, effect, how, place, at, pairs, many, there.start,
-             there.stop, -1)
+             there.stop, -1, -1)
         )  # fmt: skip
         blocks += one.record(layout.factors[k].record(first, squares))
         pairs += one.n_levels * q * q
@@ -187,7 +193,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
     constant += float(sum(special.gammaln(m + 1) for m in ordered))
     return {
         "sizes": np.array(sizes, np.int64),
-        "factors": np.array(factors, np.int64).reshape(-1, 12),
+        "factors": np.array(factors, np.int64).reshape(-1, 13),
         "blocks": np.array(blocks, np.int64),
         "refs": np.concatenate([np.zeros(0, np.int64), *refs]),
         "nests": np.array(nests, np.int64),

@@ -33,9 +33,9 @@ SECTIONS = (
     # have formulas (see loop), number of thresholds, the last of those coordinates, and of
     # population effects, p unless some are monotonic
     "sizes",
-    # (K, 12) q, J, place in roots, first effect, how rows have columns (see operator), place in
+    # (K, 13) q, J, place in roots, first effect, how rows have columns (see operator), place in
     # refs, Z and information, levels that a row lies in, first of its rows and the one after the
-    # last, place in mixes or -1
+    # last, place in mixes or -1, place in shares or -1
     "factors",
     "blocks",  # as terms.roots reads them
     "refs",  # (m, k) of each factor, for the m rows that it has columns in
@@ -52,16 +52,20 @@ SECTIONS = (
     "steps",
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
-    "information",  # (J, q, q) of each factor, see coordinates
+    "information",  # K (J, q, q) of each factor, see coordinates
+    "scores",  # h (J, q) likewise
     "mixes",  # (J, J) of those factors that have one, see coordinates
+    "shares",  # (J,) likewise
+    "falls",  # (D, 3) factor, finer factor, and place in `rates` of v_0 and m (J,), see coordinates
+    "rates",
     "tails",  # (h, 3) a, m, s; see theta.tails
     "constant",  # (1,)
     "vectors",  # (V, 2) how many thresholds each vector has, and whether they increase
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, PLAIN, STEPS, OFFSET,
- WHY, SIZE, EXTRA, INFORMATION, MIXES, TAILS, CONSTANT, VECTORS, WHITENING,
- *_) = places(SECTIONS).values()  # fmt: skip
+ WHY, SIZE, EXTRA, INFORMATION, SCORES, MIXES, SHARES, FALLS, RATES, TAILS, CONSTANT, VECTORS,
+ WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 
 
@@ -77,10 +81,11 @@ def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = ints(record, SIZES)
     h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
-    factors = ints(record, FACTORS).reshape(-1, 12)
+    factors = ints(record, FACTORS).reshape(-1, 13)
     blocks, refs, ez = ints(record, BLOCKS), ints(record, REFS), reals(record, ZED)
     X, means = reals(record, EX).reshape(n, p), reals(record, MEANS)
     information, mixes = reals(record, INFORMATION), reals(record, MIXES)
+    shares, scores = reals(record, SHARES), reals(record, SCORES)
     nests, maps = ints(record, NESTS).reshape(-1, 5), ints(record, MAPS)
     n_effects = sizes[11]
     K, k0 = len(factors), theta.size - n_effects - intercept
@@ -137,10 +142,20 @@ def joint(theta, grad, record):
         squares += factors[k, 0] ** 2
     W, root, d_root = np.empty(squares), np.zeros(squares), np.zeros(squares)
     roots(work, blocks, W, root)
+    falls, rates = ints(record, FALLS).reshape(-1, 3), reals(record, RATES)
+    if falls.size:
+        information, scores = information.copy(), scores.copy()
+    for fall in falls:
+        c, o, s, at = factors[fall[0], 7], factors[fall[0], 3] - h, factors[fall[1], 2], fall[2]
+        for g in range(factors[fall[0], 1]):
+            kept = 1.0 / (1.0 + (root[s] ** 2 - rates[at]) * rates[at + 1 + g])
+            information[c + g] *= kept
+            scores[o + g] *= kept
     b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
     above, d_above = np.zeros(k0 - h), np.zeros(k0 - h)  # of coarser factors that contain a level
+    common = 0.0  # of effects, in the intercept's coordinate
     for k in range(K - 1, -1, -1):  # coarser factors are later
-        q, J, s, e, how, r, z, c, pieces, low, high, m0 = factors[k]
+        q, J, s, e, how, r, z, c, pieces, low, high, m0, w0 = factors[k]
         o = e - h
         span = slice(o, o + J * q)
         for nest in nests:
@@ -150,11 +165,27 @@ def joint(theta, grad, record):
                     above[o + g * q + nest[2]] += b[o_up + maps[nest[4] + g] * q_up]
         S = root[s : s + q * q].reshape(q, q)
         total += partially_centred.effects(
-            theta[e : e + J * q], above[span], J, q, S, information[c:], b[span], u[span]
-        )
+            theta[e : e + J * q], above[span], J, q, S, information[c:], scores[span], b[span],
+            u[span],
+        )  # fmt: skip
+        own_share = 0.0
+        if w0 >= 0:
+            for g in range(J):
+                own_share += shares[w0 + g] * b[o + g * q]
+            common += own_share
         if m0 >= 0:
             mix(mixes[m0:], b[span], J, q, False)
+        if w0 >= 0:
+            for g in range(J):
+                b[o + g * q] -= own_share
         add_to_rows(eta, b[span], low, high, how, pieces, q, refs[r:], ez[z:])
+    if shares.size:
+        own_prior = np.empty((3, 1))
+        total -= log_prior(point[h : h + 1], codes[h : h + 1], numbers[h : h + 1], own_prior)
+        point[h] -= common
+        total += log_prior(point[h : h + 1], codes[h : h + 1], numbers[h : h + 1], own_prior)
+        for i in range(3):
+            work[i, h] = own_prior[i, 0]
     # the rows
     slope, d_parameters = np.empty(n), np.zeros(m)
     y, size, extra = reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
@@ -203,21 +234,36 @@ def joint(theta, grad, record):
             left *= 1.0 - z
         at += D + 3
     for k in range(K):
-        q, J, s, e, how, r, z, c, pieces, low, high, m0 = factors[k]
+        q, J, s, e, how, r, z, c, pieces, low, high, m0, w0 = factors[k]
         o = e - h
         span = slice(o, o + J * q)
         add_from_rows(slope, db[span], low, high, how, pieces, q, refs[r:], ez[z:])
     for k in range(K):
-        q, J, s, e, how, r, z, c, pieces, low, high, m0 = factors[k]
+        q, J, s, e, how, r, z, c, pieces, low, high, m0, w0 = factors[k]
         o = e - h
         span = slice(o, o + J * q)
         S, dS = root[s : s + q * q].reshape(q, q), d_root[s : s + q * q].reshape(q, q)
+        d_common = 0.0
+        if w0 >= 0:
+            d_common = -work[2, h]
+            for g in range(J):
+                d_common -= db[o + g * q]
         if m0 >= 0:
             mix(mixes[m0:], db[span], J, q, True)
+        if w0 >= 0:
+            for g in range(J):
+                db[o + g * q] += shares[w0 + g] * d_common
         partially_centred.effect_slopes(
-            grad[e : e + J * q], above[span], J, q, S, information[c:], u[span], db[span],
-            d_above[span], dS,
+            grad[e : e + J * q], above[span], J, q, S, information[c:], scores[span], u[span],
+            db[span], d_above[span], dS,
         )  # fmt: skip
+        for fall in falls:
+            if fall[0] == k:
+                s, at = factors[fall[1], 2], fall[2]
+                d_root[s] += root[s] * partially_centred.information_slope(
+                    above[span], J, S[0, 0], information[c:], scores[span], u[span], db[span],
+                    root[s] ** 2 - rates[at], rates[at + 1 :],
+                )  # fmt: skip
         for nest in nests:
             if nest[0] == k:
                 q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]

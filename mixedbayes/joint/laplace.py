@@ -63,8 +63,7 @@ def approximate(density: JointDensity) -> Approximation:
         t, converged = highest(hyper, tails.t(t))
     spread = covariance(hyper, t)
     at = hyper.conditional(t)
-    if any(own.turns for own in density.layout.sampled):
-        turn(scoring, at)
+    if turn(scoring, tails.phi(t), at):
         at = hyper.conditional(t)
     coordinates = choose_coordinates(scoring, t, at, tails)
 
@@ -75,6 +74,7 @@ def approximate(density: JointDensity) -> Approximation:
     for i, step in enumerate(_STEP * np.eye(len(t))):
         low, high = (effects(x, hyper.conditional(x)) for x in (t - step, t + step))
         slopes[:, i] = (high - low) / (2 * _STEP)
-    factor = scoring.factor(tails.phi(t), at, standardising(scoring, tails.phi(t), coordinates))
+    T, _ = standardising(scoring, tails.phi(t), coordinates)
+    factor = scoring.factor(tails.phi(t), at, T)
     mode = np.concatenate([t, effects(t, at)])
     return Approximation(mode, np.linalg.cholesky(spread), slopes, factor, coordinates, converged)

@@ -245,12 +245,18 @@ class JointLayout:
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
-        """Nested factors, the finer before the coarser."""
-        found, plain = [], [k for k, s in enumerate(self.sampled) if s.plain and s.bundle == 1]
-        for k in plain:
-            for above in (j for j in plain if j > k):
-                fine, coarse = self.groups[k], self.groups[above]
-                codes = fine.parents(coarse) if coarse.n_levels < fine.n_levels else None
+        """Nested factors, the finer before the coarser.
+
+        The coarser one's levels may be related, and may be the same: given its effects those of the
+        finer one are independent of each other.
+        """
+        found: list[Link] = []
+        for k, own in enumerate(self.sampled):
+            for above in range(k + 1, len(self.sampled) if own.plain and own.bundle == 1 else 0):
+                fine, coarse, other = own.term, self.groups[above], self.sampled[above]
+                one = other.refs is not None and other.refs.shape[1] == 1 and other.bundle == 1
+                fewer = coarse.n_levels < fine.n_levels or other.root is not None
+                codes = fine.parents(coarse) if one and fewer else None
                 shared = [t for t in fine.terms if t in coarse.terms]
                 if codes is not None:
                     found += [
@@ -316,8 +322,13 @@ class JointLayout:
 
     def effects(self, theta: Floats, coordinates: Coordinates) -> list[Floats]:
         """b (S, J, q) of each factor from theta (S, d)."""
+        return self._effects(theta, coordinates)[0]
+
+    def _effects(self, theta: Floats, coordinates: Coordinates) -> tuple[list[Floats], Floats]:
+        """b (S, J, q) of each factor, and (S,) what the intercept's coordinate has of them."""
         sds, Ws, _ = self.hyper(coordinates.tails.phi(theta[:, : self.n_hyper]))
         out: list[Floats] = [np.zeros(0)] * len(self.groups)
+        common = np.zeros((len(self.groups), len(theta)))
         for k, (s, at) in reversed(
             list(enumerate(zip(self.sampled, self.effect_starts, strict=True)))
         ):
@@ -327,17 +338,24 @@ class JointLayout:
                 if link.finer == k:
                     above[:, :, link.term] += out[link.coarser][:, link.above, link.term_above]
             x = theta[:, at : at + J * q].reshape(-1, J, q)
-            out[k] = deviations(x, above, sds[k][:, :, None] * Ws[k], coordinates.information[k])
-            mix = coordinates.mix(k)
-            if mix is not None:
-                out[k] = np.einsum("jk,skt->sjt", mix, out[k], optimize=True)
-        return [s.told(b) for s, b in zip(self.sampled, out, strict=True)]
+            K, scores = coordinates.known(k, sds)
+            out[k] = deviations(x, above, sds[k][:, :, None] * Ws[k], K, scores)
+            share = coordinates.share(k)
+            if share is not None:
+                common[k] = out[k][:, :, 0] @ share
+            out[k] = coordinates.in_rows(k, out[k])
+        for own, b in zip(common, out, strict=True):
+            b[:, :, 0] += own[:, None]
+        return [s.told(b) for s, b in zip(self.sampled, out, strict=True)], common.sum(axis=0)
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter from theta (S, d)."""
         phi = coordinates.tails.phi(theta[:, : self.n_hyper])
-        effects = self.effects(theta, coordinates)
-        return self.told(phi, effects, theta[:, self.coefficient_start :])
+        effects, common = self._effects(theta, coordinates)
+        coefficients = theta[:, self.coefficient_start :]
+        if coordinates.shares:
+            coefficients = np.column_stack([coefficients[:, 0] - common, coefficients[:, 1:]])
+        return self.told(phi, effects, coefficients)
 
     def told(
         self, phi: Floats, effects: Sequence[Floats], coefficients: Floats

@@ -50,20 +50,20 @@ def _solve_transposed(U, x):
 
 
 @jit.inner
-def _single(x, above, J, s, information, b, u):
+def _single(x, above, J, s, information, score, b, u):
     """`effects` of levels with one effect."""
     total = 0.0
     for i in range(J):
         ks = information[i] * s
         root = math.sqrt(1.0 + ks * s)
-        u[i] = (x[i] - ks * above[i] / root) / root
+        u[i] = (x[i] - (ks * above[i] - s * score[i]) / root) / root
         b[i] = s * u[i]
         total -= math.log(root) + 0.5 * u[i] * u[i]
     return total
 
 
 @jit.inner
-def _single_slopes(dx, above, J, s, information, u, db, d_above):
+def _single_slopes(dx, above, J, s, information, score, u, db, d_above):
     """`effect_slopes` of levels with one effect; the derivative in s."""
     ds = 0.0
     for i in range(J):
@@ -73,16 +73,34 @@ def _single_slopes(dx, above, J, s, information, u, db, d_above):
         du = db[i] * s - u[i]
         dx[i] = du / root
         d_above[i] -= dx[i] * ks / root
-        moved = information[i] * (s * u[i] + above[i] / square) / square  # -du / ds
+        pull = information[i] * above[i] - score[i]
+        moved = (ks * u[i] + pull / square) / square  # -du / ds
         ds += db[i] * u[i] - du * moved - ks / square
     return ds
 
 
 @jit.inner
-def effects(x, above, J, q, S, information, b, u):
+def information_slope(above, J, s, information, score, u, db, v, rates):
+    """The derivative in v / 2 of levels with one effect, whose K and h have a factor 1 / (1 + m v).
+
+    They are taken as they are at v.
+    """
+    total = 0.0
+    for i in range(J):
+        k = information[i]
+        square = 1.0 + k * s * s
+        pull = k * above[i] - score[i]
+        du = -0.5 * s * (k * s * u[i] + pull * (1.0 + 1.0 / square)) / square  # times k
+        dk = (db[i] * s - u[i]) * du - 0.5 * k * s * s / square
+        total -= 2.0 * dk * rates[i] / (1.0 + v * rates[i])
+    return total
+
+
+@jit.inner
+def effects(x, above, J, q, S, information, score, b, u):
     """Fill u and b (J q) from x and the coarser factors' b; log densities without constants."""
     if q == 1:
-        return _single(x, above, J, S[0, 0], information, b, u)
+        return _single(x, above, J, S[0, 0], information, score, b, u)
     total, KS, U = 0.0, np.empty((q, q)), np.zeros((q, q))
     w = np.empty(q)
     for level in range(J):
@@ -92,7 +110,7 @@ def effects(x, above, J, q, S, information, b, u):
         for i in range(q):
             w[i] = 0.0
             for k in range(q):
-                w[i] += KS[k, i] * above[first + k]
+                w[i] += KS[k, i] * above[first + k] - S[k, i] * score[first + k]
         _solve(U, w)
         for i in range(q):
             own[i] = x[first + i] - w[i]
@@ -106,14 +124,14 @@ def effects(x, above, J, q, S, information, b, u):
 
 
 @jit.inner
-def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
+def effect_slopes(dx, above, J, q, S, information, score, u, db, d_above, dS):
     """Derivatives in x, in the coarser factors' b, and in S, from those in b.
 
-    Backwards through u = U'^-1 (x - w), U w = S' K above, and the Cholesky factor (Smith 1995,
-    doi:10.1080/10618600.1995.10474671).
+    Backwards through u = U'^-1 (x - w), U w = S' (K above - h), and the Cholesky factor (Smith
+    1995, doi:10.1080/10618600.1995.10474671).
     """
     if q == 1:
-        dS[0, 0] += _single_slopes(dx, above, J, S[0, 0], information, u, db, d_above)
+        dS[0, 0] += _single_slopes(dx, above, J, S[0, 0], information, score, u, db, d_above)
         return
     KS, U, dU, M = np.empty((q, q)), np.zeros((q, q)), np.empty((q, q)), np.empty((q, q))
     w, y = np.empty(q), np.empty(q)
@@ -125,7 +143,7 @@ def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
         for i in range(q):
             down[i], w[i] = -own[i], 0.0
             for k in range(q):
-                w[i] += KS[k, i] * above[first + k]
+                w[i] += KS[k, i] * above[first + k] - S[k, i] * score[first + k]
                 if k >= i:
                     down[i] += S[k, i] * db[first + k]
                     dS[k, i] += db[first + k] * own[i]
@@ -142,6 +160,8 @@ def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
                 d_above[first + i] += KS[i, k] * y[k]
                 for j in range(q):
                     dS[i, j] += K[i, k] * above[first + k] * y[j]
+            for j in range(q):
+                dS[i, j] -= score[first + i] * y[j]
         # dP = U'^-1 F U^-1, F the upper triangle of U' dU with half its diagonal, made symmetric
         for i in range(q):
             for j in range(i, q):

@@ -67,6 +67,11 @@ class Sampled:
         """Whether every row lies in one level, and levels are independent."""
         return self.refs is not None and self.refs.shape[1] == 1 and self.root is None
 
+    @cached_property
+    def common(self) -> bool:
+        """Whether the first effect of one level is a part of every row's intercept."""
+        return self.refs is not None and self.Z.shape[1] == 1 and bool((self.Z[:, 0, 0] == 1).all())
+
     @property
     def turns(self) -> bool:
         """Whether u may be turned between levels: b is a full matrix times u, or u times one."""
@@ -118,12 +123,12 @@ class Sampled:
 
 
 def in_order(terms: Iterable[GroupDesign]) -> list[Sampled]:
-    """The effects of each term, by size; smooths last.
+    """The effects of each term, by size; those of related levels behind others, smooths last.
 
     The first is the largest factor of which each row has one level, if there is one.
     """
     found = [Sampled.of(g) for g in terms]
-    found.sort(key=lambda s: (s.dense, -s.size))
+    found.sort(key=lambda s: (s.dense, s.root is not None, -s.size))
     first = next((s for s in found if s.plain), None)
     if first is not None:
         found.remove(first)

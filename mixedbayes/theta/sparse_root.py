@@ -67,26 +67,33 @@ class SparseRoot:
             target[self.order] = v
         return out
 
-    def given_later(self, span: slice, q: int | None = None) -> Floats:
-        """Precision of x in the span given all after it, and nothing before: (k, k).
+    def given_later(self, span: slice, q: int) -> Floats:
+        """Precision of x in the span given all after it, and nothing before.
 
-        With q its blocks (k / q, q, q) along the diagonal alone.
+        Its blocks (k / q, q, q) along the diagonal.
         """
-        S, k, before = self.matrix, span.stop - span.start, span.start
-        lu = _factors(sparse.csc_array(S[:before, :before])) if before else None
-        step = k if q is None else max(_TOGETHER // q, 1) * q
-        found = []
-        for first in range(before, span.stop, step):
-            own = slice(first, min(first + step, span.stop))
-            part = S[own, own].toarray()
-            if lu is not None:
-                left = S[:before, own].toarray()
-                part = part - left.T @ lu.solve(left)
-            if q is None:
-                return np.asarray(part)
+        lu, step, found = self._before(span.start), max(_TOGETHER // q, 1) * q, []
+        for first in range(span.start, span.stop, step):
+            own = np.arange(first, min(first + step, span.stop))
+            part = self._left(lu, span.start, own)
             at = np.arange(len(part)).reshape(-1, q)
             found.append(part[at[:, :, None], at[:, None, :]])
         return np.concatenate(found)
+
+    def schur(self, before: int, rows: Ints) -> Floats:
+        """(k, k) precision of some x given all others but the first ones, which are not known."""
+        return self._left(self._before(before), before, rows)
+
+    def _before(self, before: int) -> Any:
+        return _factors(sparse.csc_array(self.matrix[:before, :before])) if before else None
+
+    def _left(self, lu: Any, before: int, rows: Ints) -> Floats:
+        columns = sparse.csc_array(self.matrix[:, rows])
+        part = columns[rows].toarray()
+        if lu is not None:
+            left = columns[:before].toarray()
+            part = part - left.T @ lu.solve(left)
+        return np.asarray(part)
 
 
 def _factors(S: sparse.csc_array) -> Any:

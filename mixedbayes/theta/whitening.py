@@ -112,12 +112,18 @@ class CholeskyFactor:
             found.append(whole[at[:, :, None], at[:, None, :]])
         return found
 
-    def given_later(self, span: slice) -> Floats:
-        """Precision (k, k) of effects that are not the first factor's, given all later ones."""
+    def given_later(self, span: slice, also: int | None = None) -> Floats:
+        """Precision (k, k) of effects that are not the first factor's, given all later ones.
+
+        With the number of a later coordinate, of the effects and this one (k + 1, k + 1).
+        """
         own = self._own(span)
+        rows = np.arange(own.start, own.stop)
+        if also is not None:
+            rows = np.append(rows, also - self.couplings.shape[0])
         if isinstance(self.root, SparseRoot):
-            return self.root.given_later(own)
-        lower = self.root[own, own]
+            return self.root.schur(own.start, rows)
+        lower = self.root[rows, own.start :]
         return np.asarray(lower @ lower.T)
 
     def _own(self, span: slice) -> slice:

@@ -84,7 +84,9 @@ def by_hand(model, layout, theta, coordinates):
     named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
     logs = layout.table.codes[: layout.n_hyper, 1] == LOG
     total += phi[logs].sum()  # d sd / d log sd = sd
-    for g, information in zip(layout.groups, coordinates.information, strict=True):
+    sds = layout.hyper(phi)[0]
+    for k, g in enumerate(layout.groups):
+        information = coordinates.known(k, sds)[0]
         sd, cor, b = placed(named, g.name, priors.mu)
         total += sum(a.prior.logpdf(s) for a, s in zip(priors.mu.sd[g.name], sd, strict=True))
         if g.correlated:

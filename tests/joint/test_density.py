@@ -78,7 +78,9 @@ def written_somehow(layout):
     for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
         tails.a[last], tails.m[last], tails.s[last] = -0.3, 0.1, -0.4
     noise = [rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))) for g in layout.groups]
-    return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), tails)
+    scores = tuple(rng.normal(size=A.shape[:2]) for A in noise)
+    information = tuple(2 * A @ A.transpose(0, 2, 1) for A in noise)
+    return Coordinates(information, tails, scores=scores)
 
 
 def whitening(layout):

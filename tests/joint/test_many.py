@@ -30,6 +30,7 @@ FORMULAS = [
     "y ~ x + (1 + x | a) + (1 | b)",
     "y ~ s(x, k=6) + (1 | mm(a, b)) + (x | b)",
     "y ~ s(x, k, bs='fs', k=5)",
+    "y ~ x + (1 | a) + (1 | b) + (1 | k)",  # the intercept has k's effects beside it
 ]
 
 

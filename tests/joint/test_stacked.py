@@ -93,7 +93,8 @@ def by_hand(model, layout, theta, coordinates, placed):
     total = float(coordinates.tails.log_slope(theta[: layout.n_hyper]))
     total += phi[layout.table.codes[: layout.n_hyper, 1] == LOG].sum()  # d sd / d log sd = sd
     named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
-    information = dict(zip([g.name for g in layout.groups], coordinates.information, strict=True))
+    sds = layout.hyper(phi)[0]
+    information = {g.name: coordinates.known(k, sds)[0] for k, g in enumerate(layout.groups)}
     pairs = list(zip(design.predictors, priors.predictors, strict=True))
     etas = {}
     for predictor, own in pairs:

@@ -11,7 +11,7 @@ from scipy import special
 import mixedbayes as mb
 from mixedbayes.engines.base import factors
 from mixedbayes.joint import scoring as scoring_module
-from mixedbayes.joint.coordinates import Coordinates
+from mixedbayes.joint.coordinates import Coordinates, Fall
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.scoring import Scoring
@@ -39,6 +39,9 @@ CASES = {
         "negative_binomial", "counts ~ z + (z | mm(a, b, weights=(w, v))) + (1 | g)",
     ),
     "related": ("gamma", "positive ~ z + (1 + z | gr(a, cov=A))"),
+    "nested, related": (
+        "poisson", "counts ~ z + (1 + z | g) + (1 | row) + (1 | a) + (1 | gr(a, cov=A))",
+    ),
     "related, precision": ("poisson", "counts ~ z + (1 | gr(a, precision=Q)) + (1 | a)"),
     "related, singular": ("poisson", "counts ~ z + (1 | gr(a, cov=W))"),
     "related membership": ("poisson", "counts ~ z + (1 | mm(a, b, cov=A))"),
@@ -64,6 +67,7 @@ def data(n=80):
     a, g = rng.integers(0, J, n), np.arange(n) % 5
     frame = pd.DataFrame({"x": rng.uniform(0, 1, n), "z": rng.normal(size=n), "a": a})
     frame["b"], frame["w"] = (a + 1 + rng.integers(0, J - 1, n)) % J, rng.uniform(0.2, 0.8, n)
+    frame["row"] = np.arange(n)
     frame["v"], frame["g"] = 1 - frame["w"], g.astype(str)
     frame["arm"], frame["visit"] = np.where(g < 2, "p", "q"), np.arange(n) // 5 % 3
     frame["counts"], frame["either"] = rng.poisson(3, n), rng.integers(0, 2, n)
@@ -81,7 +85,9 @@ def density_of(model):
 
 
 def turned(density, seed=3):
-    """Effects centred in every degree, turned where they may be, and tails transformed."""
+    """Effects centred in every degree, turned where they may be, and tails transformed; the
+    intercept has some of those with one level a row beside it.
+    """
     rng, layout = np.random.default_rng(seed), density.layout
     noise = [rng.normal(size=(s.n_levels, s.width, s.width)) for s in layout.sampled]
     tails, mixes = TailTransform.identity(layout.n_hyper), []
@@ -91,7 +97,21 @@ def turned(density, seed=3):
         V = np.linalg.qr(rng.normal(size=(s.n_levels, s.n_levels)))[0] if s.turns else None
         mixes.append(V if V is None or s.root is None else s.root @ V)
     information = tuple(2 * K @ K.transpose(0, 2, 1) for K in noise)
-    return density.whitened(density.whitening, Coordinates(information, tails, tuple(mixes)))
+    whole = layout.design.mu.intercept
+    shares = [
+        rng.normal(size=s.n_levels) / s.n_levels if whole and s.common else None
+        for s in layout.sampled
+    ]
+    scores = tuple(rng.normal(size=K.shape[:2]) for K in information)
+    falls = [None] * len(information)
+    for link in layout.links:
+        if layout.sampled[link.finer].width == layout.sampled[link.coarser].width == 1:
+            rates = rng.uniform(0.1, 0.4, layout.sampled[link.coarser].n_levels)
+            falls[link.coarser] = Fall(link.finer, 1.3, rates)
+    written = Coordinates(
+        information, tails, tuple(mixes), tuple(shares), scores, tuple(falls)
+    )  # fmt: skip
+    return density.whitened(density.whitening, written)
 
 
 def log_jacobian(density, theta):
@@ -99,8 +119,8 @@ def log_jacobian(density, theta):
     layout, coordinates, h = density.layout, density.coordinates, density.layout.n_hyper
     sds, Ws, _ = layout.hyper(coordinates.tails.phi(theta[:h]))
     total = float(coordinates.tails.log_slope(theta[:h]))
-    for sd, W, K in zip(sds, Ws, coordinates.information, strict=True):
-        S = sd[:, None] * W
+    for k, (sd, W) in enumerate(zip(sds, Ws, strict=True)):
+        S, K = sd[:, None] * W, coordinates.known(k, sds)[0]
         total -= np.linalg.slogdet(np.eye(len(S)) + S.T @ K @ S)[1].sum() / 2
     return total
 
