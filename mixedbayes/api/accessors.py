@@ -9,6 +9,7 @@ from mixedbayes.results.posterior import Posterior
 
 with lazily(globals()):
     from mixedbayes.api.estimates import Estimates
+    from mixedbayes.checks.by_batch import by_batch
     from mixedbayes.checks.check import check
     from mixedbayes.checks.evidence import log_evidence
     from mixedbayes.checks.leave_out import kfold
@@ -124,12 +125,13 @@ class Accessors:
     prior_predictive = method(prior_predictive, several="all", whole=True)
     simulate = method(simulate_from_posterior, table=False, several="all")
 
-    loo = method(loo, several="all", whole=True)
+    loo = method(loo, several="all", whole=True, rows=False)
     kfold = method(kfold, several="all", whole=True)
     log_likelihood = method(log_likelihood, several="all", whole=True)
     log_evidence = method(log_evidence, several="all", whole=True, rows=False)
     check = method(check, several="all", whole=True)
-    pp_check = method(pp_check)
+    pp_check = method(pp_check, rows=False)
+    by_batch = method(by_batch, table=False, rows=False)
     prior_sensitivity = method(prior_sensitivity, several="all", whole=True)
 
     plot_ranef = method(plot_ranef, several="all", rows=False)

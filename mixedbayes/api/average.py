@@ -179,9 +179,10 @@ def average(
     posts = {name: fit.posterior for name, fit in named.items()}
     scores: dict[str, list[float]] = {}
     if weights is None:
+        from mixedbayes.api.several import left_out_of
         from mixedbayes.checks.elpd import compare_elpd
 
-        left_out = {name: fit.loo(target, progress=progress) for name, fit in named.items()}
+        left_out = {name: left_out_of(fit, target, progress) for name, fit in named.items()}
         compared = compare_elpd(left_out, method).loc[texts]
         solved = compared["weight"].to_numpy(float)
         found = dict(zip(texts, np.where(solved < _NOISE, 0.0, solved).tolist(), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.design.table import PANDAS
@@ -15,7 +15,7 @@ from mixedbayes.results.library import answer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mixedbayes.checks.elpd import Elpd, Method
+    from mixedbayes.checks.elpd import Elpd, Loo, Method
     from mixedbayes.checks.evidence import BayesFactor
     from mixedbayes.plots.scene import Drawing
     from mixedbayes.publish.table import RegressionTable
@@ -88,7 +88,7 @@ def compare(
     if not isinstance(fits, Mapping):
         raise ModelError('compare() takes fits by name, such as {"slopes": fit2, "lines": fit1}')
     scores = {
-        name: fit.loo(target, progress=progress) if isinstance(fit, Fit) else fit
+        name: left_out_of(fit, target, progress) if isinstance(fit, Fit) else fit
         for name, fit in fits.items()
     }
     found = compare_elpd(scores, method)
@@ -352,3 +352,9 @@ def table(
         title=title,
         progress=progress,
     )
+
+
+def left_out_of(fit: Fit, target: str, progress: bool) -> Loo:
+    """`Fit.loo` with the score of each unit; ModelError where rows are read again for it."""
+    fit.posterior.design.need_rows("a comparison of models by what they leave out")
+    return cast("Loo", fit.loo(target, progress=progress))

@@ -18,7 +18,7 @@ from mixedbayes.batches.reading import Reading, reading
 from mixedbayes.batches.second import SecondPass, Sums
 from mixedbayes.batches.stand import Stand, counted, joined, weighing
 from mixedbayes.design.complete import check_action
-from mixedbayes.design.standing import Apart, Standing
+from mixedbayes.design.standing import Again, Apart, Standing
 from mixedbayes.design.table import Table
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError, listed
@@ -93,7 +93,10 @@ def collapse(
     check_seen(seen, source, missing)
     second = SecondPass.of(read, seen, schema, cells)
     found = run(source, second.read, second, rows, on, progress, "Adding up rows")
-    return replace(finished(second, seen, found, source.describe()), names=source.names)
+    made = finished(second, seen, found, source.describe())
+    assert made.standing is not None
+    standing = replace(made.standing, again=Again(source, size))
+    return replace(made, names=source.names, standing=standing)
 
 
 class Pass[S](Protocol):

@@ -21,7 +21,7 @@ from mixedbayes.checks.assumptions import (
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import group_obstacle
 from mixedbayes.checks.held_out import OBSERVATION
-from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
+from mixedbayes.checks.loo import weighted
 from mixedbayes.checks.order import Order, autocorrelation, given_order
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.proposals import ends
@@ -37,6 +37,7 @@ from mixedbayes.checks.sensitivity import (
     overlap,
     prior_sensitivity,
 )
+from mixedbayes.checks.weighing import FEWEST_DRAWS
 from mixedbayes.checks.within import within_between
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.predict.streams import seed_of

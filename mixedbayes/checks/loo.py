@@ -10,34 +10,31 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
+from mixedbayes.checks.by_batch import Scores, loo_by_batch
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo, standard_error
 from mixedbayes.checks.group_density import group_obstacle, of_levels
-from mixedbayes.checks.held_out import HeldOut
-from mixedbayes.checks.leave_out import leave_out, log_mean, population_draws
+from mixedbayes.checks.held_out import OBSERVATION, HeldOut
+from mixedbayes.checks.leave_out import leave_out, log_mean
 from mixedbayes.checks.log_likelihood import TOTAL, of_one
 from mixedbayes.checks.own import Own, without_own
 from mixedbayes.checks.rows_of_several import ROW, by_row
+from mixedbayes.checks.weighing import MOST_NUMBERS, check_draws, relative_efficiency, weigh
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
-from mixedbayes.numerics import psis
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.sample.health import effective_size
 
 Refit = Literal["auto"] | bool
-FEWEST_DRAWS = 100
 MOST_REFITS = 50  # that refit="auto" makes
-_NO_TAIL = -1.0  # Pareto k of weights that do not vary
 _ROWS, _LEVELS, _EXACT_LEVELS = 500, 8, 100  # scored at a time
-_NUMBERS = 2**22  # rows x draws held at a time
 _LONG = 4_000_000  # rows x draws from which progress is shown
 
 
 def loo(
     post: Posterior, target: str = "observation", *, refit: Refit = "auto", progress: bool = True
-) -> Loo:
+) -> Loo | Scores:
     """Leave-one-out cross-validation: expected log predictive density, higher is better.
 
     One observation, or one level of a grouping factor, is left out at a time:
@@ -50,7 +47,8 @@ def loo(
     for w observations, as if the rows were written out: its score is w times that of one of them
     with all others known; ArviZ's own ``loo(fit.idata)`` would leave the row out with all of them.
     Of weights that are not whole numbers a row is left out with all its weight; of counts out of
-    trials, with all its trials.
+    trials, with all its trials. Of sums of rows that were read in batches, the rows are read again;
+    no effects are integrated out then, since a batch does not have all rows of a group.
 
     Parameters
     ----------
@@ -71,7 +69,9 @@ def loo(
     Returns
     -------
     Loo
-        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table.
+        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table. Of rows
+        that were read again `Scores`, which have their sums and the most influential ones;
+        `by_batch` has all.
 
     Raises
     ------
@@ -115,6 +115,18 @@ def loo(
     """
     if refit not in ("auto", True, False):
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
+    if post.design.without_rows:
+        if target != OBSERVATION or refit is True:
+            post.design.need_rows("leaving out levels, or fits without a row,")
+        return loo_by_batch(post, progress=progress)
+    return of_rows(post, target, refit=refit, progress=progress)
+
+
+def of_rows(
+    post: Posterior, target: str = "observation", *, refit: Refit = "auto", progress: bool = True
+) -> Loo:
+    """`loo` of rows in memory; ModelError where sums of them are left."""
+    post.design.need_rows("loo()")
     out = weighted(post, target, progress=progress)
     high = out.high
     quick = post.run is not None and post.run.quick and len(high) <= MOST_REFITS
@@ -134,7 +146,7 @@ def weighted(post: Posterior, target: str, *, progress: bool = False) -> Loo:
 
 def smoothed(post: Posterior, target: str, *, progress: bool = False) -> Loo:
     """The estimate by importance weights, effects that few rows know integrated out."""
-    _check_draws(post)
+    check_draws(post)
     held_out = HeldOut.of(post.design, post.family, target)
     return post.once(("loo", held_out.target), lambda: _first(post, held_out, progress)).copy()
 
@@ -175,9 +187,9 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
     """Some units at a time, in bounded memory; the rows' total log likelihood is kept too."""
     n, s = held_out.n_units, post.n_draws
     if held_out.by_observation and post.design.several is not None:
-        size, made = max(1, min(_ROWS, _NUMBERS // s)), partial(_of_several, post)
+        size, made = max(1, min(_ROWS, MOST_NUMBERS // s)), partial(_of_several, post)
     elif held_out.by_observation:
-        own, size = Own.of(post), max(1, min(_ROWS, _NUMBERS // s))
+        own, size = Own.of(post), max(1, min(_ROWS, MOST_NUMBERS // s))
         made = partial(_of_rows, post, own)
     else:
         group, size = held_out.target, _EXACT_LEVELS if post.closed_form else _LEVELS
@@ -196,7 +208,7 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
             total += found.given @ times[block]
             full[block], how[block] = log_mean(found.given), found.how
             integral_k[block] = found.integral_k
-            elpd[block], k[block] = _weigh(found.weighed, efficiency)
+            elpd[block], k[block] = weigh(found.weighed, efficiency)
             left_out.update(block.stop)
     elpd, full = elpd * times, full * times
     if held_out.by_observation:
@@ -204,12 +216,6 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
             post.once(TOTAL, lambda: total)
         integral_k = np.array([])
     return _result(post, held_out, elpd, k, full, integral_k, how)
-
-
-def _weigh(density: Floats, efficiency: float) -> tuple[Floats, Floats]:
-    """log p(y_unit | all others) of units (S, u), and Pareto k, of which -1 is no tail at all."""
-    elpd, k = psis.leave_one_out(np.ascontiguousarray(density.T), efficiency)
-    return elpd, np.maximum(k, _NO_TAIL)
 
 
 def _result(
@@ -251,14 +257,6 @@ def _result(
     return out
 
 
-def _check_draws(post: Posterior) -> None:
-    if post.n_draws < FEWEST_DRAWS:
-        raise ModelError(
-            f"{post.n_draws} draws are too few to smooth importance weights; fit with at least "
-            f"{FEWEST_DRAWS}"
-        )
-
-
 def _integrated(out: Loo, post: Posterior) -> Loo:
     """Weigh observations above the limit again, the effects of a group integrated out.
 
@@ -267,7 +265,7 @@ def _integrated(out: Loo, post: Posterior) -> Loo:
     own = Own.of(post)
     rows = out.high[out.how[out.high] == WEIGHTED] if own.factors else []
     for row in rows:
-        elpd, k = (float(x[0]) for x in _weigh(without_own(post, own, np.array([row])), 1.0))
+        elpd, k = (float(x[0]) for x in weigh(without_own(post, own, np.array([row])), 1.0))
         if k <= out.good_k:
             out.replace(int(row), elpd, k, INTEGRATED)
     return out
@@ -280,11 +278,3 @@ def _refitted(out: Loo, post: Posterior) -> Loo:
         out.replace(int(unit), float(found.log_density[0]), 0.0, REFITTED)
         out.unconverged += not found.converged
     return out
-
-
-def relative_efficiency(post: Posterior) -> float:
-    """Effective over actual number of draws, on average over the parameters."""
-    values = population_draws(post.draws)
-    if post.shape[0] < 2 or not len(values):
-        return 1.0
-    return float(np.mean(np.minimum(effective_size(values) / post.n_draws, 1.0)))

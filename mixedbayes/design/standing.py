@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,17 @@ class Apart:
     def part_of(self, columns: Iterable[str]) -> int | None:
         """The part of a grouping factor of these columns; None where all rows take part."""
         return next((self.parts[name] for name in columns if name in self.parts), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """A source whose rows can be read again, while it is at hand: files and pickles have none."""
+
+    source: Any = None
+    size: int | None = None  # rows of a batch; None: the source's own
+
+    def __reduce__(self) -> Any:
+        return Again, ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +96,8 @@ class Standing:
         Where three and more grouping factors have sums of each two only; None elsewhere. `counts`
         are then those of the rows of one part, the others' are 0, and `weights` are those by which
         all rows count together.
+    again
+        What was read.
     """
 
     counts: Floats
@@ -101,6 +115,7 @@ class Standing:
     states: Mapping[str, State] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     apart: Apart | None = None
+    again: Again = field(default_factory=Again)
 
     def of_factor(self, columns: Iterable[str]) -> tuple[Floats, NDArray[np.bool_] | None]:
         """(n,) for how many rows each stands in the levels of a grouping factor, and whether it
@@ -123,9 +138,10 @@ class Standing:
         left = "sums" if self.moments else "the distinct ones"
         return (
             f"{what} reads rows of the data, and those of {self.source} were read in batches: of "
-            f"{self.used:,} rows {left} are left. predict(new) takes rows of yours; for the rest "
-            f"fit a sample of the rows as a data frame, or all of them, {', '.join(named)} in "
-            f"{size} of memory"
+            f"{self.used:,} rows {left} are left. by_batch() reads them again, for fitted values, "
+            "residuals, predictions and loo, predict(new) takes rows of yours; for the rest fit a "
+            f"sample of the rows as a data frame, or all of them, {', '.join(named)} in {size} of "
+            "memory"
         )
 
     def of_the_data(self, said: str) -> str:

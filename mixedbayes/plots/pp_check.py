@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.checks.by_batch import statistics_by_batch
 from mixedbayes.checks.predictive import (
     Groups,
     posterior_predictive,
@@ -13,6 +19,7 @@ from mixedbayes.checks.predictive import (
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.predictive import KINDS, Kind, facets_of, plot_predictive, thinned
 from mixedbayes.plots.survival import plot_survival
+from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.posterior import Posterior
 
 
@@ -32,7 +39,8 @@ def pp_check(
 
     The replicates are those of `posterior_predictive` or `prior_predictive`, and kept as there;
     of rows that count several times, by weights, they are of the rows written out as often, and not
-    kept.
+    kept. Of sums of rows that were read in batches the rows are read again, for `kind="stat"` and a
+    statistic by its name, of 400 replicates.
 
     Parameters
     ----------
@@ -94,6 +102,8 @@ def pp_check(
     >>> picture.savefig("density.png")
     >>> picture = fit.pp_check("stat", stat="sd")
     """
+    if post.design.without_rows:
+        return _again(post, kind, by, stat, groups, prior, seed, backend)
     kind = _kind(post, kind)
     post, found = written_out_predictive(post, groups, seed, prior=prior)
     if found is None and prior:
@@ -107,6 +117,24 @@ def pp_check(
     return plot_predictive(
         post, replicated, kind=kind, by=by, stat=stat, max_levels=max_levels, backend=backend
     )
+
+
+def _again(
+    post: Posterior, kind: Any, by: str | None, stat: Any, groups: Groups, prior: bool,
+    seed: int | None, backend: str,
+) -> Any:  # fmt: skip
+    """A statistic of rows that are read again."""
+    if kind not in (None, "stat") or by is not None or prior or groups != "auto":
+        post.design.need_rows('pp_check(), but for kind="stat" with stat=, without by=,')
+    data, replicated = statistics_by_batch(post, stat, seed_of(post, seed))
+
+    def one(y: Any) -> float:
+        return float(y[0])
+
+    one.__name__ = "share of zeros" if stat == "zeros" else stat
+    design = replace(post.design, y=np.array([data]), standing=None)
+    drawn = xr.DataArray(replicated[None, :, None], dims=(names.CHAIN, names.DRAW, names.OBS))
+    return plot_predictive(post.with_design(design), drawn, kind="stat", stat=one, backend=backend)
 
 
 def _kind(post: Posterior, kind: Any) -> Any:

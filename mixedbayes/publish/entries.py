@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.checks.loo import loo
+from mixedbayes.checks.loo import of_rows
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.publish.digits import Asked, Numbers, numbers
@@ -254,7 +254,8 @@ def _elpd(post: Posterior, named: bool, progress: bool, cautions: list[str]) -> 
             f"{post.design.n:,} rows x {post.n_draws:,} draws take a while; "
             'fit_statistics= with "elpd" in it computes it'
         )
-    found = loo(post, progress=progress)
+    post.design.need_rows("the log likelihood of rows")
+    found = of_rows(post, progress=progress)
     if len(found.high):
         cautions.append(
             f"elpd is not reliable for {len(found.high):,} of {found.n_data_points:,} "
