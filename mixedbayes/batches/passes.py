@@ -117,7 +117,8 @@ def run[S](
     title: str,
 ) -> S:
     """One pass, in threads that take batches in turn unless it runs elsewhere."""
-    if on is not None or source.computed_by_dask:
+    on = source.on if on is None else on
+    if on is not None:
         return reduce(source, read.columns, of.partial, of.combine, on=on, size=size)
     lock, stop, done = threading.Lock(), threading.Event(), [0]
 

@@ -61,7 +61,7 @@ def by_batch(
         Columns of the data that come first in each table, to know its rows by.
     size
         Rows of a batch; by default as the fit read them.
-    **given
+    given
         Passed on, such as prob= or kind=.
 
     Returns

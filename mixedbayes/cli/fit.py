@@ -7,6 +7,7 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,9 +147,32 @@ The summary goes to stdout, everything else to stderr.
 )
 
 
+class Data(click.ParamType[Path | str]):
+    """A file, as a path; or a folder or a glob, as text."""
+
+    name = "data"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        text = str(value)
+        if Path(text).is_dir() or (has_magic(text) and not Path(text).exists()):
+            return text
+        own = click.Path(exists=True, dir_okay=False, path_type=Path)
+        found: Path = own.convert(value, param, ctx)
+        return found
+
+
 @click.command(epilog=_EPILOG)
-@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("data", type=Data())
 @click.argument("formula")
+@click.option(
+    "--batches",
+    is_flag=True,
+    help="Read one file in batches, too, as folders and globs are: for more rows than fit into "
+    "memory. All kinds of files are known then, among them .arrow and .feather.",
+)
+@click.option("--cells", type=click.IntRange(1), help="Most cells or distinct rows, in batches.")
 @click.option("--family", default="gaussian", show_default=True, help="Family of the response.")
 @click.option(
     "--out",
@@ -209,8 +233,10 @@ The summary goes to stdout, everything else to stderr.
 @click.option("--progress/--no-progress", default=None, help="Default: where there is a terminal.")
 @exits.guarded
 def fit(
-    data: Path,
+    data: Path | str,
     formula: str,
+    batches: bool,
+    cells: int | None,
     out: Path | None,
     page: Path | None,
     others: tuple[str, ...],
@@ -225,13 +251,18 @@ def fit(
 ) -> int:
     """Fit FORMULA to the table in DATA and print the summary.
 
-    DATA is a .csv, .csv.gz, .tsv or .parquet file. The formula is lme4's, such as
-    "y ~ x + (x | group)".
+    DATA is a .csv, .csv.gz, .tsv or .parquet file; or a folder, or a glob in quotes such as
+    "data/*.parquet", of files of one kind, which are read in batches and need not fit into memory.
+    The formula is lme4's, such as "y ~ x + (x | group)".
     """
+    import mixedbayes as mb
     from mixedbayes.cli import output
     from mixedbayes.cli.known import parse_known
     from mixedbayes.formula import parse, parse_residual
 
+    streamed = batches or isinstance(data, str)
+    if cells is not None and not streamed:
+        raise click.UsageError("--cells is of data that are read in batches: add --batches")
     output.check(data, out, page)
     axis_units = parse_units(units)
     given, matrices = parse_priors(priors), parse_known(known)
@@ -239,9 +270,12 @@ def fit(
     factors = {name for text in formulas for term in parse(text).random for name in term.factors}
     if residual is not None:
         factors |= {*parse_residual(residual).factors}
-    frame = read_table(data, labels=factors)
+    shown = _terminal() if progress is None else progress
+    if streamed:
+        frame: Any = mb.source(data, progress=shown, **({} if cells is None else {"cells": cells}))
+    else:
+        frame = read_table(Path(data), labels=factors)
 
-    import mixedbayes as mb
     from mixedbayes.results.ratios import ratio_of
 
     model_options = {name: options.pop(name) for name in ("family", "missing")}
@@ -256,9 +290,11 @@ def fit(
     )
     if exponentiate:
         ratio_of(model.family, model.design)  # refused before anything is sampled
+    if page is not None:
+        model.design.need_rows("--report")
     for note in model.design.notes:
         exits.say(f"note: {note}")
-    result = model.fit(progress=_terminal() if progress is None else progress, **options)
+    result = model.fit(progress=shown, **options)
     code = report(result, out, axis_units, tables=True, ratios=exponentiate)
     if page is not None:
         output.write_page(result, page, axis_units)

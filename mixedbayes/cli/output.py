@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from glob import has_magic
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,8 +136,14 @@ def save_picture(picture: Callable[[], Any], path: Path) -> None:
     write_file(path, content.getbuffer())
 
 
-def check(data: Path, folder: Path | None, page: Path | None) -> None:
-    """FileError where an output would take the place of the data, or of a file that is not ours."""
+def check(data: Path | str, folder: Path | None, page: Path | None) -> None:
+    """FileError where an output would take the place of the data, or of a file that is not ours.
+
+    `data` is a file; as text a folder or a glob, in whose folders no output may be.
+    """
+    if isinstance(data, str):
+        _check_apart(data, folder, page)
+        return
     if page is not None:
         if page.exists() and page.samefile(data):
             raise FileError(f"--report {page}: that is the file of the data; choose another name")
@@ -152,6 +160,24 @@ def check(data: Path, folder: Path | None, page: Path | None) -> None:
             f"--out {folder}: {data.name} there is the file of the data, and a table of that name "
             "would take its place; choose another folder"
         )
+
+
+def _check_apart(data: str, folder: Path | None, page: Path | None) -> None:
+    """FileError where an output would lie among files that are read together."""
+    if page is not None:
+        check_page(page)
+    own = Path(data) if Path(data).is_dir() else Path(*_before_magic(Path(data).parts))
+    for option, path in (("--out", folder), ("--report", page)):
+        if path is not None and path.resolve().is_relative_to(own.resolve()):
+            raise FileError(
+                f"{option} {path}: the files in {own} are the data, and outputs among them would "
+                "be read as such the next time; choose another folder"
+            )
+
+
+def _before_magic(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The folders of a glob before the first that has a wildcard."""
+    return tuple(takewhile(lambda part: not has_magic(part), parts))
 
 
 def write_page(fit: mb.Fit, path: Path, units: Mapping[str, str]) -> None:

@@ -144,6 +144,22 @@ class Standing:
             "memory"
         )
 
+    @property
+    def note(self) -> str:
+        """Of which rows a table of the rows is; empty where none is of them."""
+        if self.moments:
+            return ""
+        return (
+            f"Of the {len(self.counts):,} distinct rows, which stand for the {self.used:,} rows of "
+            f"{self.source}; by_batch() has all of these."
+        )
+
+    @property
+    def read(self) -> str:
+        """How the rows were read, in a sentence."""
+        kept = "their sums in each cell were used" if self.moments else "equal rows became one"
+        return f"The rows were read in batches, from {self.source}, and {kept}"
+
     def of_the_data(self, said: str) -> str:
         """An error's message, and of which rows it speaks where these are not the data's own."""
         n = len(self.counts)

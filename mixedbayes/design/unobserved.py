@@ -67,6 +67,8 @@ def note(design_rows: int, alone: Mask | None, name: str) -> tuple[str, ...]:
 
 def unobserved_note(design: Design) -> str:
     """Which rows a table of the rows used has not; empty where there are no others."""
+    if design.standing is not None:
+        return design.standing.note
     rows = 0 if design.unobserved is None else len(design.unobserved)
     if not rows:
         return ""

@@ -55,6 +55,7 @@ from mixedbayes.results.tables import (
     Statistics,
     category_rows,
     labelled,
+    noted,
 )
 
 # Rows of a block. Random numbers belong to blocks, so another size gives other draws.
@@ -292,7 +293,11 @@ def predict(
             'probability of each, kind="mean", for simulated ones, draws=True, or for another '
             "response by itself, fit.response(...).predict()"
         )
-    return predict_given(post, new, {}, **how)
+    found = predict_given(post, new, {}, **how)
+    if new is None and post.design.standing is not None:
+        said = (found.attrs.get("note", ""), post.design.standing.note)
+        return noted(found, " ".join(filter(None, said)))
+    return found
 
 
 def predict_given(

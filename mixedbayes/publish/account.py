@@ -325,6 +325,8 @@ def _data(design: Design) -> Iterator[str]:
             f"; {plural(without, 'row')} without a response stayed in the model, to be predicted"
         )
     yield f"{said}."
+    if design.standing is not None:
+        yield f" {design.standing.read}."
 
 
 def _limits(design: Design, limits: Limits) -> str:

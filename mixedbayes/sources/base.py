@@ -21,7 +21,7 @@ class Source(ABC):
     follows. All types of batches are those of `types.plain`.
     """
 
-    computed_by_dask: ClassVar[bool] = False  # whose passes run there unless asked otherwise
+    on: ClassVar[Any] = None  # where its passes run unless asked otherwise, as `reduce` says it
     # Of every pass that ended; a source that changes in between is refused.
     counted: int | None = None
     part: bool = False  # of another source: may have no rows
@@ -52,8 +52,11 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def _read(self, columns: list[str], size: int) -> Iterator[Any]:
-        """Record batches, or tables, of these columns, of about `size` rows."""
+    def _placed(self, columns: list[str], schema: Any, size: int) -> Iterator[tuple[str, Any]]:
+        """Record batches of these columns, of about `size` rows, each with where it is from.
+
+        `schema` has the types that they will be cast to.
+        """
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,11 +140,9 @@ class Source(ABC):
         self.expect(rows)
 
     def _normal(self, columns: list[str], schema: Any, size: int) -> Iterator[Any]:
-        for read in self._read(columns, size):
-            each = read.to_batches() if hasattr(read, "to_batches") else [read]
-            for batch in each:
-                if batch.num_rows:
-                    yield types.cast(batch.select(columns), schema, self.describe())
+        for where, batch in self._placed(columns, schema, size):
+            if batch.num_rows:
+                yield types.cast(batch.select(columns), schema, where)
 
     def _failed(self, error: BaseException, columns: list[str]) -> DataError:
         """What is raised where a library fails to read."""
@@ -161,6 +162,20 @@ class Source(ABC):
                 "a Parquet file, or a table that nobody changes, and fit that"
             )
         self.counted = rows
+
+
+class Whole(Source):
+    """A source whose rows come from one place."""
+
+    @abstractmethod
+    def _read(self, columns: list[str], size: int) -> Iterator[Any]:
+        """Record batches, or tables, of these columns, of about `size` rows."""
+
+    def _placed(self, columns: list[str], schema: Any, size: int) -> Iterator[tuple[str, Any]]:
+        where = self.describe()
+        for read in self._read(columns, size):
+            for batch in read.to_batches() if hasattr(read, "to_batches") else [read]:
+                yield where, batch
 
 
 def as_parts(pieces: list[Source]) -> list[Source]:

@@ -69,9 +69,9 @@ def reduce[S](
     partial, combine
         See above. `partial` may get no batch at all, of a piece without rows.
     on
-        None: this process, batch after batch, without pieces; a Dask DataFrame is reduced by Dask
-        all the same. A `concurrent.futures.Executor`; or a `dask.distributed.Client`, which runs
-        a piece again where a worker is lost.
+        None: this process, batch after batch, without pieces, or where the source's own passes run,
+        `Source.on`. A `concurrent.futures.Executor`; a `dask.distributed.Client`, which runs a
+        piece again where a worker is lost; or "dask", whichever scheduler of Dask is active.
     size
         Rows of a batch.
 
@@ -92,11 +92,12 @@ def reduce[S](
     """
     columns = list(dict.fromkeys(columns))
     source.typed(columns)
-    where = next((kind for kind in PLACES if kind.takes(on, source)), None)
+    on = source.on if on is None else on
+    where = next((kind for kind in PLACES if kind.takes(on)), None)
     if where is None:
         raise ModelError(
             f"on={type(on).__name__} is not understood: give None, an executor of "
-            "concurrent.futures, or a dask.distributed.Client"
+            'concurrent.futures, a dask.distributed.Client, or "dask"'
         )
     rows, sums = where.run(source, on, columns, partial, combine, size)
     source.expect(rows)
@@ -132,11 +133,14 @@ def tree[T](things: Sequence[T], both: Callable[[T, T], T]) -> T:
     return level[0]
 
 
+DASK = "dask"
+
+
 class Place(ABC):
     """Where a pass runs."""
 
     @abstractmethod
-    def takes(self, on: Any, source: Source) -> bool:
+    def takes(self, on: Any) -> bool:
         """Whether it runs there."""
 
     @abstractmethod
@@ -149,8 +153,8 @@ class Place(ABC):
 class Dask(Place):
     """Tasks of Dask: on a client's workers, or on whatever scheduler is active."""
 
-    def takes(self, on: Any, source: Source) -> bool:
-        return made_by(on, "distributed", "Client") or (on is None and source.computed_by_dask)
+    def takes(self, on: Any) -> bool:
+        return made_by(on, "distributed", "Client") or (isinstance(on, str) and on == DASK)
 
     def run(
         self, source: Source, on: Any, columns: list[str], partial: Any, combine: Any, size: int
@@ -159,7 +163,7 @@ class Dask(Place):
         one, two = dask.delayed(summed, pure=False), dask.delayed(together, pure=False)
         parts = [one(piece, columns, partial, size) for piece in source.pieces(columns)]
         root = tree(parts, lambda a, b: two(a, b, combine))
-        if on is None:
+        if isinstance(on, str):
             return dask.compute(root)[0]
         future = on.compute(root)
         try:
@@ -171,7 +175,7 @@ class Dask(Place):
 class Pool(Place):
     """Processes or threads of an executor of concurrent.futures."""
 
-    def takes(self, on: Any, source: Source) -> bool:
+    def takes(self, on: Any) -> bool:
         return isinstance(on, Executor)
 
     def run(
@@ -189,7 +193,7 @@ class Pool(Place):
 class Here(Place):
     """This process, one batch after the other."""
 
-    def takes(self, on: Any, source: Source) -> bool:
+    def takes(self, on: Any) -> bool:
         return on is None
 
     def run(

@@ -140,5 +140,8 @@ def test_distinct_rows(frame):
     assert len(found) == len(own)
     first = fit.residuals()
     assert len(first) == fit.model.design.n < len(own)
+    note = f"Of the {len(first)} distinct rows, which stand for the {len(own)} rows of 3 tables; "
+    for table in (first, fit.fitted(), fit.predict(seed=1), fit.predict(kind="mean")):
+        assert table.attrs["note"].startswith(note)
     together = found["mean"].round(9).drop_duplicates()
     assert set(together) == set(first["mean"].round(9))

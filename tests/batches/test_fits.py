@@ -125,7 +125,10 @@ def test_refused(there, ask):
 
 def test_paper(here, there):
     """The methods section and the tables are those of the fit in memory, but for elpd."""
-    assert there.methods("markdown") == here.methods("markdown")
+    said = " The rows were read in batches, from 3 tables, and their sums in each cell were used."
+    assert said in there.methods("markdown").replace("\n", " ")
+    theirs = " ".join(there.methods("markdown").split()).replace(said, "")
+    assert theirs == " ".join(here.methods("markdown").split())
     asked = ("rows", "levels", "icc", "r2")
     assert str(there.table(fit_statistics=asked)) == str(here.table(fit_statistics=asked))
     assert "Left out: elpd (the log likelihood of rows reads rows" in str(there.table())

@@ -5,7 +5,6 @@ import pytest
 
 from mixedbayes import sources
 from mixedbayes.errors import DataError
-from mixedbayes.sources.base import Source
 from mixedbayes.sources.categories import Categories
 
 
@@ -50,7 +49,7 @@ def test_no_rows_are_refused():
         list(sources.open(table(0)).batches(["y"]))
 
 
-class Changing(Source):
+class Changing(Whole):
     """One row more in each pass."""
 
     seen = 0

@@ -210,6 +210,23 @@ def test_ibis_tables(size):
         list(sources.open(table.mutate(y=table.g.cast("int64"))).batches(["y"]))
 
 
+@pytest.mark.filterwarnings("ignore:fetch_arrow_table")  # which Ibis calls
+@pytest.mark.parametrize("size", SIZES)
+def test_ibis_tables_of_duckdb(size, tmp_path):
+    """Of files and of tables in memory; Ibis 12 cannot hand out batches of DuckDB from 2.0 on."""
+    ibis = pytest.importorskip("ibis")
+    names = ["y", "x", "count", "g"]
+    frame = in_memory(rows().select(names), names)
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path)
+    for table in (ibis.duckdb.connect().read_parquet(path), ibis.memtable(frame)):
+        source = sources.open(table)
+        for _ in range(2):
+            assert_same(read(source, names, size), frame)
+    with pytest.raises(DataError, match=r"Ibis table .* cannot be read by its backend"):
+        list(sources.open(table.mutate(y=table.g.cast("int64"))).batches(["y"]))
+
+
 # Dask
 
 

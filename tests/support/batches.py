@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mixedbayes.sources import Source
-from mixedbayes.sources.base import SIZE
+from mixedbayes.sources.base import SIZE, Whole
 from mixedbayes.sources.types import unified
 
 
-class Batches(Source):
+class Batches(Whole):
     """Tables that are handed out in batches of any size, as files are."""
 
     def __init__(self, *tables, size=1000):

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mixedbayes.sources.base import Source, as_parts
+from mixedbayes.sources.base import Source, Whole, as_parts
 from mixedbayes.sources.libraries import arrow, library, made_by
+from mixedbayes.sources.reduce import DASK
 
 
 @dataclass(eq=False)
-class DaskFrame(Source):
+class DaskFrame(Whole):
     """Partitions, which are computed one after the other, or where they are: see `reduce`."""
 
     frame: Any
-    computed_by_dask = True
+    on = DASK
 
     @classmethod
     def takes(cls, data: Any) -> bool:
@@ -46,7 +47,7 @@ class DaskFrame(Source):
 
 
 @dataclass(eq=False)
-class Partition(Source):
+class Partition(Whole):
     """One partition: to be computed, or as a data frame once Dask has computed it.
 
     Dask looks into dataclasses, and puts what it has computed where the delayed one was.

@@ -9,13 +9,13 @@ from typing import Any
 
 from mixedbayes.errors import DataError, listed
 from mixedbayes.sources.ahead import ahead
-from mixedbayes.sources.base import PIECE, Source, as_parts
+from mixedbayes.sources.base import PIECE, Source, Whole, as_parts
 from mixedbayes.sources.libraries import arrow, made_by
 from mixedbayes.sources.types import first_line
 
 
 @dataclass(eq=False)
-class ArrowDataset(Source):
+class ArrowDataset(Whole):
     """Fragments of a dataset, which are read one after the other.
 
     A scan of all at once would hold up to a gigabyte of what is read ahead; a dataset with a filter

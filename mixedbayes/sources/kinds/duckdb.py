@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from mixedbayes.errors import DataError
-from mixedbayes.sources.base import Source
+from mixedbayes.sources.base import Source, Whole
 from mixedbayes.sources.libraries import library, made_by
 
 _LONGEST = 60  # characters of a query in a message
 
 
 @dataclass(eq=False)
-class Relation(Source):
+class Relation(Whole):
     """A relation, which DuckDB computes anew in each pass, and streams."""
 
     relation: Any

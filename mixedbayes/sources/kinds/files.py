@@ -117,16 +117,12 @@ class Files(Source):
         each = [_rows(part) for part in self.parts]
         return self.counted if None in each else sum(n for n in each if n is not None)
 
-    def _normal(self, columns: list[str], schema: Any, size: int) -> Iterator[Any]:
+    def _placed(self, columns: list[str], schema: Any, size: int) -> Iterator[tuple[str, Any]]:
         for part in self.parts:
             _check_unchanged(part)
         for part, batch in ahead(self.form.read(self.parts, columns, schema, size)):
             if batch.num_rows:
-                whole = _with_keys(batch, part, columns, schema)
-                yield types.cast(whole.select(columns), schema, part.path)
-
-    def _read(self, columns: list[str], size: int) -> Iterator[Any]:
-        raise NotImplementedError("files are read with their paths, by _normal")
+                yield part.path, _with_keys(batch, part, columns, schema)
 
     def pieces(self, columns: Sequence[str]) -> list[Source]:
         fixed = self.typed(columns)

@@ -8,13 +8,27 @@ from functools import cached_property
 from typing import Any
 
 from mixedbayes.errors import DataError, listed
-from mixedbayes.sources.base import Source
+from mixedbayes.sources.base import Source, Whole
 from mixedbayes.sources.libraries import made_by
 from mixedbayes.sources.types import first_line
 
 
+def _by_ibis(table: Any, backend: Any, size: int) -> Any:
+    return table.to_pyarrow_batches(chunk_size=size)
+
+
+def _by_duckdb(table: Any, backend: Any, size: int) -> Iterator[Any]:
+    """By DuckDB itself: from its version 2 on it has not the method by which Ibis 12 reads."""
+    backend._run_pre_execute_hooks(table)  # tables in memory become those of the connection
+    reader = backend.con.sql(backend.compile(table)).to_arrow_reader(size)
+    try:
+        yield from reader
+    finally:
+        reader.close()
+
+
 @dataclass(eq=False)
-class IbisTable(Source):
+class IbisTable(Whole):
     """A table expression, which its backend computes anew in each pass."""
 
     table: Any
@@ -35,8 +49,11 @@ class IbisTable(Source):
         return self.table.schema().to_pyarrow()
 
     def _read(self, columns: list[str], size: int) -> Iterator[Any]:
+        chosen = self.table.select(*columns)
         try:
-            yield from self.table.select(*columns).to_pyarrow_batches(chunk_size=size)
+            backend = chosen.get_backend()
+            own = backend.name == "duckdb" and not hasattr(backend.con, "fetch_record_batch")
+            yield from (_by_duckdb if own else _by_ibis)(chosen, backend, size)
         except Exception as error:  # of whichever backend
             raise DataError(
                 f"{self.describe()} cannot be read by its backend: {first_line(error)}; write it, "

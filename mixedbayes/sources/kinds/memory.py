@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mixedbayes.sources.base import SIZE, Source, as_parts
+from mixedbayes.sources.base import SIZE, Source, Whole, as_parts
 from mixedbayes.sources.libraries import arrow, made_by
 
 
 @dataclass(eq=False)
-class Memory(Source):
+class Memory(Whole):
     """A pyarrow.Table."""
 
     table: Any

@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from mixedbayes.errors import MissingExtraError
-from mixedbayes.sources.base import Source
+from mixedbayes.sources.base import Source, Whole
 from mixedbayes.sources.libraries import arrow, library, made_by
 
 _WHOLE = (1, 38)  # the first version whose batches end with the query's error
 
 
 @dataclass(eq=False)
-class Lazy(Source):
+class Lazy(Whole):
     """A query, which Polars runs anew in each pass, and streams."""
 
     frame: Any

@@ -1,0 +1,57 @@
+"""Folders and globs on the command line, which are read in batches."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.cli import exits
+
+SLOPES = "Reaction ~ Days + (Days | Subject)"
+SHORT = ("--draws", 200, "--tune", 200, "--chains", 2, "--seed", 1, "--no-progress")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("sleep")
+    sleep = mb.load_data("sleepstudy")
+    for k in range(3):
+        pq.write_table(pa.Table.from_pandas(sleep.iloc[k::3]), made / f"part-{k}.parquet")
+    return made
+
+
+def test_folder_and_glob_give_the_same_summary(run, folder, tmp_path):
+    first = run("fit", folder, SLOPES, *SHORT, "--out", tmp_path / "out")
+    assert first.exit_code in (exits.OK, exits.NOT_CONVERGED), first.stderr
+    assert "3 Parquet files in" in first.stdout
+    assert "180 used" in first.stdout
+    assert (tmp_path / "out" / "fixef.csv").exists()
+    assert "left out residuals.png: plot_residuals() reads rows" in first.stderr
+    second = run("fit", f"{folder}/*.parquet", SLOPES, *SHORT)
+    assert first.stdout.splitlines()[-12:] == second.stdout.splitlines()[-12:]
+
+
+def test_one_file_in_batches_on_request(run, folder, sleep_csv):
+    found = run("fit", sleep_csv, SLOPES, *SHORT, "--batches", "--cells", 100)
+    assert found.exit_code in (exits.OK, exits.NOT_CONVERGED), found.stderr
+    assert "source" in found.stdout
+    few = run("fit", sleep_csv, SLOPES, "--batches", "--cells", 5)
+    assert few.exit_code == exits.USER_ERROR
+    assert "more than 5 levels" in few.stderr
+    alone = run("fit", sleep_csv, SLOPES, "--cells", 5)
+    assert alone.exit_code == exits.USAGE
+    assert "add --batches" in alone.stderr
+
+
+def test_what_stops_before_anything_is_read(run, folder, tmp_path):
+    inside = run("fit", folder, SLOPES, "--out", folder / "results")
+    assert inside.exit_code == exits.USER_ERROR
+    assert "are the data" in inside.stderr
+    page = run("fit", folder, SLOPES, "--report", tmp_path / "page.html")
+    assert page.exit_code == exits.USER_ERROR
+    assert "--report reads rows of the data" in page.stderr
+    none = run("fit", f"{tmp_path}/none-*.parquet", SLOPES)
+    assert none.exit_code == exits.USER_ERROR
+    assert "no file" in none.stderr
+    gone = run("fit", tmp_path / "gone.parquet", SLOPES)
+    assert gone.exit_code == exits.USAGE
