@@ -5,6 +5,7 @@ import pytest
 
 from mixedbayes import sources
 from mixedbayes.errors import DataError
+from mixedbayes.sources.base import Whole
 from mixedbayes.sources.categories import Categories
 
 

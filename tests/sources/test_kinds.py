@@ -219,7 +219,7 @@ def test_ibis_tables_of_duckdb(size, tmp_path):
     frame = in_memory(rows().select(names), names)
     path = tmp_path / "rows.parquet"
     frame.to_parquet(path)
-    for table in (ibis.duckdb.connect().read_parquet(path), ibis.memtable(frame)):
+    for table in (ibis.duckdb.connect().read_parquet(path), ibis.memtable(rows().select(names))):
         source = sources.open(table)
         for _ in range(2):
             assert_same(read(source, names, size), frame)
