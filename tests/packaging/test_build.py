@@ -7,9 +7,11 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pathspec
 import pytest
 
 ROOT = Path(__file__).parents[2]
+IGNORED = pathspec.GitIgnoreSpec.from_lines((ROOT / ".gitignore").read_text().splitlines())
 KEPT = {"SOURCE_DATE_EPOCH": "1700000000"}
 
 
@@ -37,16 +39,16 @@ def unpacked(first, tmp_path_factory):
     return project
 
 
-def files_of(folder):
-    """Paths of the files in a folder, without caches and what is hidden."""
-    found = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-    return {p.as_posix() for p in found if not any(part[0] in "._" for part in p.parts[:-1])}
+def files_of(root, folder):
+    """Paths in the project of the files of a folder, but for what git ignores."""
+    found = (p.relative_to(root).as_posix() for p in (root / folder).rglob("*") if p.is_file())
+    return {name for name in found if not IGNORED.match_file(name)}
 
 
 def test_a_wheel_is_the_whole_package_and_nothing_else(first):
     with zipfile.ZipFile(first[0]) as archive:
         names = set(archive.namelist())
-    own = {f"mixedbayes/{name}" for name in files_of(ROOT / "mixedbayes")}
+    own = files_of(ROOT, "mixedbayes")
     assert {n for n in names if ".dist-info/" not in n} == own
     assert "mixedbayes/py.typed" in own
     licences = {n.partition(".dist-info/licenses/")[2] for n in names if "/licenses/" in n}
@@ -54,10 +56,10 @@ def test_a_wheel_is_the_whole_package_and_nothing_else(first):
 
 
 @pytest.mark.parametrize(
-    "folder", ["mixedbayes", "tests", "notebooks", "benchmarks", "recipe", "pictures"]
+    "folder", ["mixedbayes", "tests", "notebooks", "benchmarks", "docs", "recipe", "pictures"]
 )
 def test_a_source_distribution_has_every_file_of(folder, unpacked):
-    assert files_of(unpacked / folder) == files_of(ROOT / folder)
+    assert files_of(unpacked, folder) == files_of(ROOT, folder)
 
 
 def test_a_source_distribution_has_what_the_tests_read(unpacked):
