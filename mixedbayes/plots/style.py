@@ -94,18 +94,22 @@ class Picture(Figure):
     """A Matplotlib figure that pyplot does not know of.
 
     It is never shown twice or kept alive by pyplot, needs no display, and shows itself as the last
-    expression of a notebook cell. `savefig` and all else of a Figure work as usual.
+    expression of a notebook cell. `savefig` and all else of a Figure work as usual. `alt` says in
+    words what is drawn, and goes with the image into a notebook.
     """
+
+    alt: str = ""
 
     def draw(self, renderer: Any) -> None:
         with look():  # ticks are created when drawn
             super().draw(renderer)
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, float]]:
+    def _repr_png_(self) -> tuple[bytes, dict[str, float | str]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=144)
         width, height = self.get_size_inches()
-        return buffer.getvalue(), {"width": 96 * width, "height": 96 * height}
+        known = {"alt": self.alt} if self.alt else {}
+        return buffer.getvalue(), {"width": 96 * width, "height": 96 * height, **known}
 
 
 def picture(width: float, height: float) -> Picture:

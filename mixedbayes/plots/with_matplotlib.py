@@ -14,6 +14,7 @@ from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
 
 from mixedbayes.plots import style
+from mixedbayes.plots.alt import alt_text
 from mixedbayes.plots.scene import (
     Band,
     Dots,
@@ -68,6 +69,7 @@ def draw(sheet: Sheet) -> style.Picture:
             legend = figure.legend(handles=handles, loc=place, ncols=sheet.key_columns)
             for text, key in zip(legend.get_texts(), sheet.keys, strict=True):
                 text.set_text(key.text)
+    figure.alt = alt_text(sheet)
     return figure
 
 
