@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("lectures", "reference")  # nothing in them is written by hand
-LEFT_OUT = {"remove-cell", "check", "assert", "test"}  # tags of cells that are not for readers
 
 
 def make(srcdir: Path) -> None:
@@ -80,22 +80,23 @@ def _repaired(text: str) -> str:
 
 
 def lectures(made: _Made) -> None:
-    """The notebooks as they were saved, and a page that lists them by their titles."""
+    """The students' copies of the notebooks, and a page that lists them by their titles."""
+    import nbformat
+
+    sys.path.insert(0, str(ROOT / "notebooks"))
+    from student import student
+
     rows = []
     for path in sorted((ROOT / "notebooks").glob("**/*.ipynb")):
         if ".ipynb_checkpoints" in path.parts:
             continue
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        notebook["cells"] = [_cell(c) for c in notebook["cells"] if _shown(c)]
+        notebook = student(nbformat.read(path, as_version=4))
+        notebook["cells"] = [_cell(c) for c in notebook["cells"]]
         made.write(f"lectures/{path.name}", json.dumps(notebook, indent=1))
         rows.append((path.name, *_title_and_words(notebook)))
         if "gallery" in path.stem:
             made.write("gallery.md", _gallery(made, path.stem, notebook))
     made.write("lectures/index.md", _list_of(rows))
-
-
-def _shown(cell: dict[str, Any]) -> bool:
-    return not LEFT_OUT & set(cell["metadata"].get("tags", []))
 
 
 def _cell(cell: dict[str, Any]) -> dict[str, Any]:

@@ -108,8 +108,16 @@ class Picture(Figure):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=144)
         width, height = self.get_size_inches()
-        known = {"alt": self.alt} if self.alt else {}
+        known = self._described()
         return buffer.getvalue(), {"width": 96 * width, "height": 96 * height, **known}
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        # Where pyplot has made notebooks draw every figure its own way, the words go with that.
+        known = self._described()
+        return {}, {"image/png": known} if known else {}
+
+    def _described(self) -> dict[str, str]:
+        return {"alt": self.alt} if self.alt else {}
 
 
 def picture(width: float, height: float) -> Picture:

@@ -54,3 +54,17 @@ def test_an_empty_picture_says_nothing_of_itself():
     from mixedbayes.plots import style
 
     assert set(style.picture(2, 2)._repr_png_()[1]) == {"width", "height"}
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_the_words_stay_where_pyplot_draws_figures_its_own_way(sleep, inline):
+    from matplotlib.figure import Figure
+
+    core = pytest.importorskip("IPython.core.formatters")
+    formatter = core.DisplayFormatter()
+    if inline:  # as the inline backend does when pyplot is imported
+        formatter.formatters["image/png"].for_type(Figure, lambda figure: b"png")
+    figure = plot_ranef(sleep)
+    formats, known = formatter.format(figure)
+    assert (formats["image/png"] == b"png") is inline
+    assert known["image/png"]["alt"] == figure.alt

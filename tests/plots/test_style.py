@@ -49,3 +49,12 @@ def test_a_notebook_that_becomes_interactive_within_stays_so():
         assert mpl.is_interactive()
     finally:
         mpl.interactive(before)
+
+
+def test_drawings_of_lectures_have_a_style_by_name():
+    import matplotlib.pyplot as plt
+
+    with mpl.rc_context():
+        plt.style.use("mixedbayes.plots.lecture")
+        assert not mpl.rcParams["axes.spines.right"]
+        assert mpl.rcParams["axes.titlelocation"] == "left"
