@@ -1,11 +1,12 @@
 """Wheel and source distribution as a user has them: built twice, compared, installed and tested.
 
-`python .ci/package.py [--keep FOLDER] [TESTS ...]`, with hatchling installed. Both are built from
-this repository and again from the unpacked source distribution, and are to have the same bytes. The
-wheel is installed in a fresh environment outside of the repository, where the tests of the source
-distribution, its own package removed, run against it; `tests/packaging` has mypy and pyright read a
-user's file. `--keep` leaves both files in a folder, for a release. SOURCE_DATE_EPOCH is the time of
-the last commit where it is not set.
+`python .ci/package.py [--keep FOLDER] [--extras NAMES] [TESTS ...]`, with hatchling installed. Both
+are built from this repository and again from the unpacked source distribution, and are to have the
+same bytes. The wheel is installed in a fresh environment outside of the repository, where the tests
+of the source distribution, its own package removed, run against it; `tests/packaging` has mypy and
+pyright read a user's file. `--keep` leaves both files in a folder, for a release; other tests may
+need extras, such as `--extras test`. SOURCE_DATE_EPOCH is the time of the last commit where it is
+not set.
 """
 
 import argparse
@@ -53,6 +54,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--extras", default="")
     parser.add_argument("tests", nargs="*", default=TESTS)
     asked = parser.parse_args()
     os.environ.setdefault("SOURCE_DATE_EPOCH", epoch())
@@ -70,7 +72,8 @@ def main() -> None:
         venv.create(scratch / "venv", with_pip=True)
         python = scratch / "venv" / "bin" / "python"
         pinned = ["-c", str(ROOT / "constraints.txt")]
-        install = [str(python), "-m", "pip", "install", "-q", str(wheel), *TOOLS, *pinned]
+        wanted = f"{wheel}[{asked.extras}]" if asked.extras else str(wheel)
+        install = [str(python), "-m", "pip", "install", "-q", wanted, *TOOLS, *pinned]
         subprocess.run(install, check=True)
         subprocess.run([str(python), "-m", "pip", "check"], check=True)
         shutil.rmtree(source / "mixedbayes")
