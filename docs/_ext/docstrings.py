@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import textwrap
 
@@ -12,7 +13,7 @@ ENTRIES = ("Parameters", "Raises", "Attributes", "Other Parameters", "Yields")
 
 def markdown(doc: str, depth: int = 4) -> str:
     """A whole docstring; titles of sections are bold words, no headings."""
-    first, *rest = _SECTION.split(textwrap.dedent(doc).strip())
+    first, *rest = _SECTION.split(inspect.cleandoc(doc))
     parts = [prose(first)]
     for title, body in zip(rest[::2], rest[1::2], strict=True):
         parts.append(f"**{title}**\n\n{_section(title, body)}")

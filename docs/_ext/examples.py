@@ -54,12 +54,18 @@ class Page:
         import matplotlib.pyplot as plt
 
         plt.close("all")
-        printed, value, failed = io.StringIO(), None, None
+        printed, pictures, failed = io.StringIO(), [], None
         with _quiet(self.folder), contextlib.redirect_stdout(printed):
             try:
                 value = self._last(code)
+                pictures = [_png(plt.figure(number)) for number in plt.get_fignums()]
+                if hasattr(value, "savefig") and not pictures:
+                    pictures = [_png(value)]
+                if value is not None and not pictures:
+                    print(value if type(value).__name__ == "CheckReport" else repr(value))
             except Exception as raised:
                 failed = raised
+        plt.close("all")
         if failed is not None and not error:
             raise ExampleError(
                 f"{self.name}: {type(failed).__name__}: {failed}\n{code}"
@@ -68,10 +74,6 @@ class Page:
             raise ExampleError(f"{self.name}: this was to raise an error\n{code}")
         if failed is not None:
             printed.write(f"{type(failed).__name__}: {failed}")
-        pictures = [_png(plt.figure(number)) for number in plt.get_fignums()]
-        plt.close("all")
-        if value is not None and not pictures:
-            printed.write(str(value) if _prints(value) else repr(value))
         return Output(printed.getvalue().rstrip(), pictures)
 
     def _last(self, code: str) -> Any:
@@ -100,10 +102,6 @@ def run_page(path: Path) -> list[Output]:
     return [page.run(code, error="error" in options) for options, code in blocks(text)]
 
 
-def _prints(value: Any) -> bool:
-    return type(value).__str__ is not object.__str__ and type(value).__name__ == "CheckReport"
-
-
 def _png(figure: Any) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
@@ -121,7 +119,7 @@ def _quiet(folder: Path) -> Iterator[None]:
         with (
             contextlib.redirect_stderr(io.StringIO()),
             warnings.catch_warnings(),
-            pd.option_context("display.width", 110),
+            pd.option_context("display.width", 120),
         ):
             warnings.simplefilter("ignore")
             yield

@@ -1,0 +1,119 @@
+"""What makes the site: examples of pages, docstrings as Markdown, tables from registries."""
+
+import re
+
+import numpy as np
+import pytest
+from docstrings import markdown
+from examples import ExampleError, Page, blocks
+from families_table import LEFT_SIDES
+from formulas import TABLES, elementwise, running
+
+from mixedbayes.design.functions import REGISTERED
+from mixedbayes.families.registry import FAMILIES
+from mixedbayes.formula.parser import _WRAPPERS
+from mixedbayes.smooths.registry import BASES
+from mixedbayes.terms.registry import COVARIANCES, LAWS, RESIDUALS
+
+
+@pytest.fixture
+def page():
+    return Page("page")
+
+
+def test_blocks_share_names_and_the_last_value_is_shown(page):
+    page.run("x = 20")
+    assert page.run("print('half:')\nx / 2").text == "half:\n10.0"
+    assert page.run("y = x").text == ""
+
+
+def test_a_block_that_fails_says_where(page):
+    with pytest.raises(ExampleError, match=r"page: ZeroDivisionError.*\n1 / 0"):
+        page.run("1 / 0")
+
+
+def test_an_error_that_is_expected_is_shown_and_has_to_come(page):
+    assert page.run("1 / 0", error=True).text == "ZeroDivisionError: division by zero"
+    with pytest.raises(ExampleError, match="was to raise an error"):
+        page.run("1 / 1", error=True)
+
+
+def test_pictures_are_kept_in_the_place_of_their_objects(page):
+    output = page.run("import matplotlib.pyplot as plt\nplt.plot([1, 2])")
+    assert output.text == ""
+    assert [p[:4] for p in output.pictures] == [b"\x89PNG"]
+    output = page.run("from mixedbayes.plots.style import Picture\nPicture()")
+    assert output.text == ""
+    assert [p[:4] for p in output.pictures] == [b"\x89PNG"]
+
+
+def test_blocks_of_a_page_have_options():
+    text = "A\n```{run}\n:lines: 3\n:error:\nf(x)\n```\nB\n````{run}\n'''\n```\n'''\n````\n"
+    assert list(blocks(text)) == [({"lines": "3", "error": ""}, "f(x)"), ({}, "'''\n```\n'''")]
+
+
+def test_every_picture_of_a_page_is_described(sources):
+    for name, text in sources.items():
+        for options, code in blocks(text):
+            drawn = re.search(r"\.(plot_\w+|pp_check|picture)\(", code.rstrip().splitlines()[-1])
+            assert not drawn or options.get("alt"), (name, code)
+
+
+def test_a_docstring_becomes_markdown():
+    doc = """First: a_b * c_d < 2, `x*y`.
+
+    Formula
+
+        f(x) = a * b
+
+    - one
+      goes on
+    - two
+
+    Parameters
+    ----------
+    x, y : array
+        What *they* are.
+    **kwargs
+        More.
+
+    Returns
+    -------
+    The table, with one row.
+
+    Examples
+    --------
+    >>> f(2)  # doctest: +SKIP
+    4
+    """
+    text = markdown(doc)
+    assert r"First: a\_b \* c\_d \< 2, `x*y`." in text
+    assert "```text\nf(x) = a * b\n```" in text
+    assert "- one\n  goes on\n- two" in text
+    assert "`x`, `y` (array)\n: What \\*they\\* are." in text
+    assert "**Returns**\n\nThe table, with one row." in text
+    assert "```pycon\n>>> f(2)\n4\n```" in text
+
+
+def test_every_piece_of_the_language_has_an_example():
+    terms = " ".join(e.term for entries in TABLES.values() for e in entries)
+    of = {name: " ".join(e.term for e in entries) for name, entries in TABLES.items()}
+    named = [n for n, f in REGISTERED.items() if not isinstance(f, np.ufunc)]
+    assert not [n for n in named if not re.search(rf"(?<!\w){re.escape(n)}(?!\w)", terms)]
+    assert not [w for w in _WRAPPERS if f"| {w}(" not in of["response"]]
+    assert not [c for c in COVARIANCES if f"{c}(" not in of["structures"]]
+    assert not [b for b in BASES if f'bs="{b}"' not in of["smooths"]]
+    assert not [law for law in LAWS if law != "normal" and f'law="{law}"' not in of["bars"]]
+    known = of["residuals"].replace("unstr", "us").replace("cosy", "homcs")
+    assert not [r for r in RESIDUALS if not re.search(rf"\b{r}\b", known)]
+
+
+def test_functions_of_numpy_are_listed_where_they_take_numbers():
+    table = elementwise()
+    assert all(f"| `{name}` |" in table for name in ("log", "sqrt", "exp", "maximum", "sin"))
+    assert running("isnat", np.isnat) is None
+    assert "| `isnat` |" not in table
+
+
+def test_every_family_has_an_example():
+    assert {kind.takes for kind in FAMILIES.values()} == set(LEFT_SIDES)
