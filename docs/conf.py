@@ -37,6 +37,7 @@ html_title = "mixedbayes"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 toc_object_entries_show_parents = "hide"
+html_search_scorer = str(HERE / "_ext" / "scorer.js")
 html_copy_source = False
 html_show_sourcelink = False
 html_sidebars = {name: [] for name in ("index", "start", "gallery")}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from docstrings import inline, markdown
+from docstring_markdown import inline, markdown
 
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES, public

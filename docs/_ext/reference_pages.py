@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from docstrings import markdown
+from docstring_markdown import markdown
 
 import mixedbayes as mb
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from docstrings import markdown
+from docstring_markdown import markdown
 from examples import ExampleError, Page, blocks
 from families_table import LEFT_SIDES
 from formulas import TABLES, elementwise, running
