@@ -114,7 +114,7 @@ class Accessors:
     hypothesis = table_or_draws(hypothesis, several="all", whole=True, rows=False)
 
     predict = table_or_draws(predict, like="new", several="all", rows="new")
-    missing = table_or_draws(missing, rows=False)
+    missing = table_or_draws(missing, several="all", rows=False)
     imputed = method(imputed, table=False, rows=False)
     grid = method(grid, rows=False)
     means = method(means, into=Estimates, rows=False)

@@ -52,7 +52,7 @@ def responses(formula: Formula) -> tuple[str, ...]:
             fail(
                 f.text, f.response.span,
                 "mi() beside several responses, of which a row may lack some as it is",
-                "leave mi() out: predict() has the responses that a row lacks",
+                "leave mi() out: rows keep the responses that they have; missing() has the others",
             )  # fmt: skip
     return found
 

@@ -40,8 +40,10 @@ class At:
 
     def mean(self, eta: Floats) -> Floats:
         """(S, r) E[Y]; of counts out of trials the share."""
-        mu = self.family.inverse(eta, np)
-        return self.family.expectation(mu, self.family.weighted(self.parameters, self.weights))
+        mu, family = self.family.inverse(eta, np), self.family
+        if type(family).expectation is Family.expectation:  # of mu alone: no other may be there
+            return family.expectation(mu, self.parameters)
+        return family.expectation(mu, family.weighted(self.parameters, self.weights))
 
     def centre(self, eta: Floats) -> Floats:
         """(S, r) a value among those of Y, of counts out of trials a count."""

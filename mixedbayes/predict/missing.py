@@ -17,11 +17,12 @@ from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Name
+from mixedbayes.predict.missing_several import missing_of_several
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.question import Kind, Scale
 from mixedbayes.results.library import in_library
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import Interval, Statistics
+from mixedbayes.results.tables import Description, Interval, Statistics
 
 DATA_SETS = 5
 _MOST = 1000
@@ -72,7 +73,8 @@ def missing(
     of a group are drawn together given the residuals of its observed ones, N(K e, R_mm - K R_om)
     with K = R_mo R_oo^-1 and all in units of sigma. Within one draw all rows have the same
     parameters and effects; a level whose responses are all missing draws its effects from the
-    estimated population.
+    estimated population. Of several responses, `mv(a, b) ~ ...`, which need no mi(), those that a
+    row lacks are drawn given the residuals of those that it has, where these are correlated.
 
     Parameters
     ----------
@@ -102,6 +104,7 @@ def missing(
         One row per row of the data that lacks the response alone, under the user's row labels, of
         categories one for each row and category:
 
+        - response: of several, which one; a row of the data is there for each that it lacks;
         - the columns that the right side reads;
         - category: of categories, which one;
         - mean, sd: posterior mean and standard deviation;
@@ -131,6 +134,10 @@ def missing(
     4     4     308 324.1 26.98 269.8 376.2
     9     9     308 410.2 30.66 350.6 469.4
     """
+    if post.design.several is not None:
+        how = Description.asked(prob, statistics, interval)
+        plain = {"prob": prob, "statistics": statistics, "interval": interval}
+        return missing_of_several(post, kind, how, draws=draws, seed=seed, plain=plain)
     _need_mi(post)
     if kind is None:
         categories = post.family.unordered and not draws

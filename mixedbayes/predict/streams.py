@@ -20,6 +20,7 @@ LEVELS: Final = 2
 RESAMPLING: Final = 3
 EFFECTS: Final = 4
 CORRELATED: Final = 14
+MISSING: Final = 17
 
 
 def seed_of(post: Posterior, seed: int | None) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hand_made import hand_made
 
 import mixedbayes as mb
 from mixedbayes import names
@@ -118,3 +119,13 @@ def test_counts_spread_with_their_own_shape():
     y = predict(post, new, draws=True).to_numpy().reshape(S, 2)
     mean, shape = np.exp(0.5), np.exp(0.5 + 0.5 * new.x)
     np.testing.assert_allclose(y.var(axis=0), mean + mean**2 / shape, rtol=0.15)
+
+
+def test_means_of_weighted_rows_do_not_need_their_sigma():
+    d = pd.DataFrame({"x": np.linspace(0, 1, 20), "w": np.arange(1.0, 21), "g": np.arange(20) % 4})
+    d["y"] = d["x"] + np.sin(np.arange(20))
+    formulas = ["y | weights(w) ~ x + (1 | g)", "sigma ~ x"]
+    post = hand_made(formulas, d, "gaussian", 5, np.random.default_rng(1))
+    table = predict(post, d.iloc[:2], kind="mean", groups="typical")
+    expected = post.intercept()[:, None] + post.fixef() * d["x"].to_numpy()[:2]
+    np.testing.assert_allclose(table["mean"], expected.mean(axis=0), rtol=1e-12)
