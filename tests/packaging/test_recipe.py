@@ -87,6 +87,7 @@ def test_the_image_installs_compiles_and_serves():
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
     runs = [rest for word, rest in steps if word == "RUN"]
     assert runs[-1] == "mixedbayes compile"
+    assert " jupyterlab notebook " in runs[-2]  # which Binder starts
     user = order.index("USER")  # whoever compiles is who serves, and Binder wants no root
     assert user < steps.index(["RUN", "mixedbayes compile"])
     (settings,) = (rest for word, rest in steps if word == "ENV")
