@@ -1,4 +1,69 @@
-"""The distributions of responses, by the field's names: ``mb.families.Gamma(link=mb.Log())``."""
+"""The distributions of responses, by the field's names: ``mb.families.Gamma(link=mb.Log())``.
+
+``family=`` of `fit` takes the name in quotes, or an object where a link or a setting is another
+than the default. `mb.custom` makes one of your own.
+
+Real responses:
+
+- `Gaussian`, "gaussian": normal, the default;
+- `StudentT`, "student_t": with heavy tails, so that outliers count less;
+- `SkewNormal`, "skew_normal": with one longer tail;
+- `Exgaussian`, "exgaussian": normal plus exponential, as response times;
+- `AsymmetricLaplace`, "asymmetric_laplace": quantiles, ``quantile=0.9``.
+
+Positive responses:
+
+- `Lognormal`, "lognormal": the logarithm is normal;
+- `ShiftedLognormal`, "shifted_lognormal": the same from another start than 0;
+- `Gamma`, "gamma": of constant relative sd;
+- `Weibull`, "weibull": times with a hazard that rises or falls;
+- `Exponential`, "exponential": times of constant hazard;
+- `InverseGaussian`, "inverse_gaussian": times to a first passage;
+- `HurdleGamma`, "hurdle_gamma": with zeros;
+- `HurdleLognormal`, "hurdle_lognormal": with zeros.
+
+Angles:
+
+- `VonMises`, "von_mises": directions in radians.
+
+Shares:
+
+- `Beta`, "beta": between 0 and 1;
+- `ZeroOneInflatedBeta`, "zero_one_inflated_beta": with 0 and 1, each with a predictor;
+- `OrderedBeta`, "ordered_beta": with 0 and 1, by one predictor.
+
+Successes:
+
+- `Bernoulli`, "bernoulli": yes or no;
+- `Binomial`, "binomial": out of trials;
+- `BetaBinomial`, "beta_binomial": out of trials that resemble each other;
+- `ZeroInflatedBinomial`, "zero_inflated_binomial": with more zeros;
+- `ZeroInflatedBetaBinomial`, "zero_inflated_beta_binomial": both.
+
+Counts:
+
+- `Poisson`, "poisson": variance equal to the mean;
+- `NegativeBinomial`, "negative_binomial": variance quadratic in the mean;
+- `NegativeBinomial1`, "negative_binomial1": variance in proportion to the mean;
+- `Geometric`, "geometric": failures before a success;
+- `ZeroInflatedPoisson`, "zero_inflated_poisson": with more zeros;
+- `ZeroInflatedNegativeBinomial`, "zero_inflated_negative_binomial": with more zeros;
+- `HurdlePoisson`, "hurdle_poisson": zeros apart;
+- `HurdleNegativeBinomial`, "hurdle_negative_binomial": zeros apart.
+
+Categories:
+
+- `Categorical`, "categorical": without an order;
+- `Multinomial`, "multinomial": counts of them;
+- `Cumulative`, "cumulative": with an order, by cuts of a latent response;
+- `Sratio`, "sratio": stages that are reached one after the other;
+- `Cratio`, "cratio": the same in the other direction;
+- `Acat`, "acat": each against its neighbour.
+
+>>> import mixedbayes as mb
+>>> mb.families.Gamma(mb.Inverse()).described
+'gamma, inverse link'
+"""
 
 from __future__ import annotations
 

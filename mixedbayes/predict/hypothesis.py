@@ -82,26 +82,30 @@ def hypothesis(
 
     Returns
     -------
-    DataFrame with one row per statement:
+    DataFrame
+        One row per statement:
 
-    - hypothesis: its text;
-    - estimate, sd, lower, upper: of the left side minus the right, or of the expression; NaN for
-      chains and joint statements, which have no single one;
-    - probability: share of the draws in which it holds; NaN for equalities and expressions;
-    - mcse: its Monte Carlo standard error, which accounts for autocorrelation; where all draws
-      agree 1 / N, with N the effective number of draws of the estimate. What is printed is then the
-      95 % limit of the probability, 3 / N (rule of three), and the evidence ratio at that limit;
-    - in_rope, where there is a `rope`: share of the draws of the estimate within it, ends included;
-    - evidence_ratio: of a statement that holds with some probability, posterior odds over prior
-      odds, P(H | y) / P(not H | y) / (P(H) / P(not H)), a Bayes factor of H against its
-      opposite (brms' `hypothesis` gives the posterior odds alone). Of an equality the
-      Savage-Dickey ratio, posterior over prior density of the difference at 0, the Bayes factor of
-      the equality against the model;
-    - prior_probability: P(H). Of a number with a prior of its own, and of sums of effects with
-      normal priors, it and the prior density are exact; of others from draws from the prior.
+        - hypothesis: its text;
+        - estimate, sd, lower, upper: of the left side minus the right, or of the expression; NaN
+          for chains and joint statements, which have no single one;
+        - probability: share of the draws in which it holds; NaN for equalities and expressions;
+        - mcse: its Monte Carlo standard error, which accounts for autocorrelation; where all draws
+          agree 1 / N, with N the effective number of draws of the estimate. What is printed is then
+          the 95 % limit of the probability, 3 / N (rule of three), and the evidence ratio at that
+          limit;
+        - in_rope, where there is a `rope`: share of the draws of the estimate within it, ends
+          included;
+        - evidence_ratio: of a statement that holds with some probability, posterior odds over prior
+          odds, P(H | y) / P(not H | y) / (P(H) / P(not H)), a Bayes factor of H against its
+          opposite (brms' `hypothesis` gives the posterior odds alone). Of an equality the
+          Savage-Dickey ratio, posterior over prior density of the difference at 0, the Bayes factor
+          of the equality against the model;
+        - prior_probability: P(H). Of a number with a prior of its own, and of sums of effects with
+          normal priors, it and the prior density are exact; of others from draws from the prior.
 
-    evidence_ratio is NaN, and `attrs["note"]` says why, where there is no proper prior to compare
-    with, or too few draws to tell. It depends on the prior, which default priors are not made for.
+        evidence_ratio is NaN, and `attrs["note"]` says why, where there is no proper prior to
+        compare with, or too few draws to tell. It depends on the prior, which default priors are
+        not made for.
 
     Raises
     ------

@@ -83,7 +83,7 @@ def pooling(
     DataFrame
         One row per level, term and kind of pooling:
 
-        - group, level, the parts of a combined level, term;
+        - group, level, term: which coefficient; parts of a combined level are columns, too;
         - n: rows of that level;
         - kind: "complete", least squares over all rows, as if there were no groups: sd is the
           standard error, the interval is Student's t with n - p degrees of freedom; both are false

@@ -146,7 +146,7 @@ def shrinkage(
     DataFrame
         One row per level and term:
 
-        - group, level, the parts of a combined level, term;
+        - group, level, term: which coefficient; parts of a combined level are columns, too;
         - n: rows of that level;
         - no_pooling: least squares within the level, as if the factor's effects were not related at
           all. What the factor does not vary (other columns, other factors' effects, the offset) is

@@ -250,7 +250,8 @@ def varcorr(
           formulas. Of effects that an id correlates across parameters ("mu, sigma") the
           correlations stand after the sds of all;
         - group: the grouping factor, or "Residual";
-        - term: the effect; term2: the other one of a correlation, else missing;
+        - term: the effect;
+        - term2: the other one of a correlation, else missing;
         - kind: "sd", "cor", or "range";
         - mean, sd: posterior mean and standard deviation;
         - lower, upper: ends of the interval of probability `prob`;

@@ -104,6 +104,15 @@ def test_see_also_names_what_there_is():
     assert {name: others for name, others in strangers.items() if others} == {}
 
 
+def test_packages_list_what_they_have():
+    for space in (mb.families, mb.priors):
+        named = re.findall(r"`(\w+)`", inspect.getdoc(space))
+        assert [name for name in space.__all__ if name not in named] == []
+    named = re.findall(r"`(\w+)`", mb.__doc__)
+    described = {*functions(), "Model", "Relation", "families", "priors"}
+    assert sorted(described - set(named)) == []
+
+
 def test_what_lacks_a_section_is_found():
     def f(x: int) -> int:
         """Twice x.
@@ -121,9 +130,66 @@ def test_what_lacks_a_section_is_found():
     ]  # fmt: skip
 
 
+# ---- columns -----------------------------------------------------------------------------------
+
+SMOOTH = ("edf", "smooths")
+TABLES = (
+    "coef", "comparisons", "describe", "draws", "explained", "fitted", "fixef", "hypothesis",
+    "icc", "means", "parameters", "pooling", "predict", "prior_sensitivity", "r2", "ranef",
+    "residuals", "shrinkage", "slopes", "varcorr", *SMOOTH,
+)  # fmt: skip
+
+
+def asked(fit, name):
+    """A table of a fit, with what it has to be told."""
+    given = {
+        "comparisons": ("Days",), "slopes": ("Days",), "means": ("Subject",),
+        "hypothesis": ("Days > 0",), "predict": (fit.model.data.head(3),),
+    }  # fmt: skip
+    more = {"hypothesis": {"rope": (-1, 1)}}
+    found = getattr(fit, name)(*given.get(name, ()), **more.get(name, {}))
+    return [*found]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_column_of_a_table_is_explained(name):
+    formula = "Reaction ~ s(Days, k=5) + (1 | Subject)"
+    if name not in SMOOTH:
+        formula = "Reaction ~ Days + (Days | Subject)"
+    fit = mb.fit(formula, mb.load_data("sleepstudy"), seed=1)
+    returns = sections(inspect.getdoc(getattr(mb.Fit, name)))["Returns"]
+    of_the_user = {"Days", "Subject", "Reaction"}
+    explained = set(re.findall(r"\w+", " ".join(re.findall(r"(?m)^ +- ([^:;]+):", returns))))
+    assert set(asked(fit, name)) - of_the_user - explained == set()
+
+
+def test_columns_of_other_tables_are_explained():
+    sleep = mb.load_data("sleepstudy")
+    lines = mb.fit("Reaction ~ Days + (1 | Subject)", sleep, seed=1)
+    slopes = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
+    made = mb.simulate("y ~ x + (1 | g)", {"g": 20}, 10, sd={"g": 1}, seed=1)
+    true = mb.truth(made)
+    many = mb.fit_many("Reaction ~ Days", sleep.head(20), by="Subject", seed=1)
+    tables = {
+        mb.list_data: mb.list_data(),
+        mb.compare: mb.compare({"lines": lines, "slopes": slopes}),
+        mb.formula_functions: mb.formula_functions(),
+        type(mb.truth(made)).compare: mb.truth(made).compare(
+            mb.fit("y ~ x + (1 | g)", made, seed=1)
+        ),
+        type(many).units: many.units(),
+        type(many).table: many.table(),
+    }
+    for function, table in tables.items():
+        returns = sections(inspect.getdoc(function))["Returns"]
+        explained = set(re.findall(r"\w+", " ".join(re.findall(r"(?m)^ +- ([^:;]+):", returns))))
+        assert set(table) - explained - {"Subject"} == set(), function.__name__
+
+
 # ---- the examples ------------------------------------------------------------------------------
 
-DOCUMENTED = {"mixedbayes": mb, **CALLED, **KINDS}
+SPACES = {space.__name__: space for space in (mb, mb.families, mb.priors)}
+DOCUMENTED = {**SPACES, **CALLED, **KINDS}
 DOCS = {name: doc for name, o in DOCUMENTED.items() if examples(name, doc := inspect.getdoc(o))}
 
 

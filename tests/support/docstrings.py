@@ -23,6 +23,7 @@ _PLACE = re.compile(rf"({NUMBER})|(\.\.\.)|(\s+)")
 # Counts are exact, but for those of effective draws, which are larger.
 MOST_COUNTED = 300
 COUNT_WITHIN, WITHIN = 0.3, 0.1
+SHARE_WITHIN = 0.02  # of what is below 1, as probabilities are
 
 
 def close(text: str, wanted: str) -> bool:
@@ -35,7 +36,8 @@ def close(text: str, wanted: str) -> bool:
     mantissa, _, power = wanted.partition("e")
     digits = len(mantissa.partition(".")[2])
     unit = 10.0 ** (int(power or 0) - digits)
-    return abs(got - want) <= WITHIN * abs(want) + 3 * unit
+    share = SHARE_WITHIN if abs(want) < 1 else 0.0
+    return abs(got - want) <= max(WITHIN * abs(want) + 3 * unit, share)
 
 
 class Checker(doctest.OutputChecker):
