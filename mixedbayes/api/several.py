@@ -294,7 +294,7 @@ def table(
     >>> slopes = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
     >>> lines = mb.fit("Reaction ~ Days + (1 | Subject)", sleep, seed=1)
     >>> both = mb.table({"lines": lines, "slopes": slopes}, "both.tex", fit_statistics=["rows"])
-    >>> print(str(both).partition("Posterior mean")[0])
+    >>> print(str(both).partition("Posterior mean")[0])  # doctest: +ESTIMATES
                                         lines                      slopes
                                Estimate  95 % interval    Estimate  95 % interval
     Population effects

@@ -271,11 +271,9 @@ def predict(
 
     The probability of a reaction above 400 ms:
 
-    >>> fit.predict(new, target="P(Reaction > 400)")
-       Days       Subject      mean        sd     lower     upper      new
-    0     0           308 6.218e-07 6.694e-06 1.175e-12 3.651e-06
-    1     9           308    0.8450    0.1241    0.5202    0.9877
-    2     9  somebody new    0.2002    0.3161 2.140e-12    0.9968  Subject
+    >>> fit.predict(new.iloc[[1]], target="P(Reaction > 400)")
+       Days Subject   mean     sd  lower  upper new
+    1     9     308 0.8450 0.1241 0.5202 0.9877
     """
     how: dict[str, Any] = {
         "groups": groups, "kind": kind, "target": target, "prob": prob, "draws": draws,

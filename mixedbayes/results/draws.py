@@ -116,16 +116,15 @@ def draws(
     >>> import mixedbayes as mb
     >>> sleep = mb.load_data("sleepstudy")
     >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
-    >>> fit.draws().head(3)
-       chain  draw   what   quantity group       term term2       value
-    0      0     0  fixef  Intercept   NaN  Intercept   NaN  248.319784
-    1      0     1  fixef  Intercept   NaN  Intercept   NaN  254.408909
-    2      0     2  fixef  Intercept   NaN  Intercept   NaN  256.409437
-    >>> fit.draws(["Days", "coef[Subject=308, Days]"], wide=True).head(3)
-       chain  draw       Days  coef[Subject=308, Days]
-    0      0     0  12.524927                21.699214
-    1      0     1   9.130568                12.513064
-    2      0     2  11.209930                21.761448
+    >>> long = fit.draws()
+    >>> long.drop(columns="value").head(3)
+       chain  draw   what   quantity group       term term2
+    0      0     0  fixef  Intercept   NaN  Intercept   NaN
+    1      0     1  fixef  Intercept   NaN  Intercept   NaN
+    2      0     2  fixef  Intercept   NaN  Intercept   NaN
+    >>> wide = fit.draws(["Days", "coef[Subject=308, Days]"], wide=True)
+    >>> wide.shape, wide.columns.tolist()
+    ((4000, 4), ['chain', 'draw', 'Days', 'coef[Subject=308, Days]'])
     >>> len(fit.draws("coef"))
     144000
     """

@@ -174,9 +174,7 @@ def test_columns_of_other_tables_are_explained():
         mb.list_data: mb.list_data(),
         mb.compare: mb.compare({"lines": lines, "slopes": slopes}),
         mb.formula_functions: mb.formula_functions(),
-        type(mb.truth(made)).compare: mb.truth(made).compare(
-            mb.fit("y ~ x + (1 | g)", made, seed=1)
-        ),
+        type(true).compare: true.compare(mb.fit("y ~ x + (1 | g)", made, seed=1)),
         type(many).units: many.units(),
         type(many).table: many.table(),
     }
@@ -223,6 +221,9 @@ def test_examples_print_what_they_say(name):
         (">>> print('rows 180')\nrows 181", False),
         (">>> print('a 1.00')\nb 1.00", False),
         (">>> print('row 1, row 2')\nrow 1, ...", True),
+        (">>> print('sd 31')  # doctest: +ESTIMATES\nsd 30", True),
+        (">>> print('a')\n>>> print('b 1.0\\n\\nc')\nb 1.0\n<BLANKLINE>\nc", False),
+        (">>> print('b 1.01\\n\\nc')\nb 1.00\n<BLANKLINE>\nc", True),
     ],
 )
 def test_examples_are_compared_within_monte_carlo_error(example, fine):
