@@ -77,11 +77,24 @@ def by_batch(
     DataError
         The source is not at hand, or its rows are not those of the fit.
 
+    See Also
+    --------
+    fitted : Of rows in memory.
+    residuals : Of rows in memory.
+    predict : Of new rows.
+    source : Of the package: data that are read in batches.
+
     Examples
     --------
-    >>> for table in fit.by_batch("residuals", columns="id"):  # doctest: +SKIP
-    ...     print(table["mean"].abs().max())
-    >>> fit.by_batch("fitted", "fitted.parquet", kind="linear")  # doctest: +SKIP
+    >>> import mixedbayes as mb
+    >>> sleep = mb.source(mb.load_data("sleepstudy"), progress=False)
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1, progress=False)
+    >>> for table in fit.by_batch("residuals", columns="Subject"):
+    ...     print(table[["Subject", "mean", "sd"]].head(2))
+        Subject       mean         sd
+    row
+    0       308  -3.594763  13.547966
+    1       308 -14.092325  11.563962
     """
     if what not in _TABLES:
         raise ModelError(f"what={what!r}: by_batch() has {', '.join(map(repr, _TABLES))}")
