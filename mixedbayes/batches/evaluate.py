@@ -94,6 +94,20 @@ class Evaluation:
             )
 
 
+def state_of_range(read: Reading, call: Call, low: float, high: float) -> State:
+    """The state of a function that learns the range of its values alone."""
+    name = "x"
+    own = Table({name: pd.Series([low, high])}, pd.RangeIndex(2), (name,))
+    memory = Memory(read.functions, read.formula.text, frozenset([name]), read.own)
+    asked = replace(call, arguments=(Name(name, call.span),))
+    Rows(own, memory, fitting=True).value(asked)
+    (state,) = memory.states.values()
+    return {
+        key: [float(v) for v in value] if isinstance(value, list) else value
+        for key, value in state.items()
+    }
+
+
 def columns_of(value: Any, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """(n, k) columns of the value of an expression, and what they are called where there are more.
 

@@ -21,6 +21,7 @@ from mixedbayes.terms.bars import BARS
 
 _COMPARED = ("<", "<=", ">", ">=", "==", "!=")
 LEARNED = ("center", "scale")  # stateful functions whose state is a mean and an sd
+_KNOTS = "bs"  # whose state is the range of its values, where knots are given
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,12 @@ def reading(
     refuse(formula, sums=sums)
     used = used_columns(formula)
     there = [name for name in used.columns if name in schema.names]
+    for name in there:
+        if arrow().types.is_nested(schema.field(name).type):
+            raise DataError(
+                f"column {name!r} holds {schema.field(name).type} in each row, not one value; make "
+                "a column of what the formula is to have of it"
+            )
     numeric = {name for name in there if _is_number(schema.field(name).type)}
     own = frozenset(own)
     learned = _learned(formula, functions, own, numeric)
@@ -233,11 +240,11 @@ def _learned(
         text = unparse(call)
         if call.function == "poly" and _is_true(dict(call.keywords).get("raw")):
             continue  # powers, which learn nothing
-        if call.function not in LEARNED:
+        if call.function not in LEARNED and not _of_range(call):
             raise DataError(
                 f"{text} chooses its columns by all values of {unparse(call.arguments[0])}, and "
-                "the data are read in batches; write powers, "
-                f"{_powers(call)}, or make its columns in the data"
+                f"the data are read in batches; write powers, {_powers(call)}, a spline with knots "
+                f"of yours, {_spline(call)}, or make its columns in the data"
             )
         inside = set(names_in(call.arguments[0])) if call.arguments else set()
         nested = any(
@@ -254,6 +261,22 @@ def _learned(
 
 def _is_true(node: Node | None) -> bool:
     return isinstance(node, Literal) and node.value is True
+
+
+def _of_range(call: Call) -> bool:
+    """A spline between knots that are given."""
+    named = dict(call.keywords)
+    return (
+        call.function == _KNOTS
+        and len(call.arguments) == 1
+        and "knots" in named
+        and "df" not in named
+    )
+
+
+def _spline(call: Call) -> str:
+    inner = unparse(call.arguments[0]) if call.arguments else "x"
+    return f"{_KNOTS}({inner}, knots=[10, 20, 30])"
 
 
 def _powers(call: Call) -> str:

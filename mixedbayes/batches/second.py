@@ -13,10 +13,10 @@ import pandas as pd
 
 from mixedbayes.batches.cells import Adding, Cells
 from mixedbayes.batches.columns import Coder, Levels, Mask, Scan, complete, numbers
-from mixedbayes.batches.evaluate import Evaluation, columns_of
+from mixedbayes.batches.evaluate import Evaluation, columns_of, state_of_range
 from mixedbayes.batches.first import Seen, too_many
 from mixedbayes.batches.margins import Margin, margins
-from mixedbayes.batches.reading import Reading, settled
+from mixedbayes.batches.reading import LEARNED, Reading, settled
 from mixedbayes.design.functions import State
 from mixedbayes.design.standing import product_name
 from mixedbayes.design.used import names_in
@@ -96,9 +96,12 @@ class SecondPass:
             if name not in levels:
                 values = np.unique(seen.scans[name].two)
                 levels[name] = Levels(name, [arrow().array(values).cast(schema.field(name).type)])
-        states = {}
+        states: dict[str, State] = {}
         for text, call in read.learned.items():
             scan = seen.scans[text]
+            if call.function not in LEARNED:
+                states[text] = state_of_range(read, call, scan.low, scan.high)
+                continue
             states[text] = {"mean": scan.mean(seen.used)}
             if call.function == "scale":
                 states[text]["sd"] = scan.sd(seen.used)

@@ -25,7 +25,7 @@ KIND = {
     "computed": Each(int),  # number of columns
     "fields": Each([str]),
     "numbers": [str],
-    "states": Each(Each(float)),
+    "states": Each(Each((float, [float]))),
     "ranges": Each([float]),
     "parts?": Each(int),  # of grouping columns, where rows take part in some of them
 }
@@ -62,7 +62,10 @@ def encode(frame: pd.DataFrame, standing: Standing) -> tuple[pd.DataFrame, dict[
         "fields": {text: list(names) for text, names in standing.fields.items()},
         "numbers": sorted(standing.numbers),
         "states": {
-            text: {name: float(value) for name, value in state.items()}  # type: ignore[arg-type]
+            text: {
+                name: value if isinstance(value, list) else float(value)  # type: ignore[arg-type]
+                for name, value in state.items()
+            }
             for text, state in standing.states.items()
         },
         "ranges": {name: [float(v) for v in ends] for name, ends in standing.ranges.items()},

@@ -25,6 +25,7 @@ FORMULAS = [
     "y ~ x + (0 + arm | a) + (1 | gr(b, by=arm2))",
     "y ~ x * z * arm + I(x * (arm == 'low')) + (1 | b)",
     "y ~ mo(k) + x + (1 | a)",
+    "y ~ bs(x, knots=[45, 50, 55]) + bs(log(z), degree=2, knots=[0], upper_bound=9) + (1 | a)",
     "y ~ x + t",
     "y ~ x",
     "y ~ I(x > 50) * z + I(x * (arm == 'low') > 50) + (I(x > 50) | a)",

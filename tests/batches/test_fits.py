@@ -167,7 +167,10 @@ def test_file(there, tmp_path):
 
 def test_file_of_expressions(frame, tmp_path):
     """What formulas compute is in the file; new rows are read as the fitted ones were."""
-    formula = "y | weights(w) ~ scale(x) * z + I(x * (arm == 'low')) + (scale(x) | a)"
+    formula = (
+        "y | weights(w) ~ scale(x) * z + I(x * (arm == 'low')) + bs(z, knots=[1, 2]) + "
+        "(scale(x) | a)"
+    )
     few = {**SHORT, "draws": 50}
     fit = mb.fit(formula, opened_batches(frame, 61), **few)
     again = mb.load(fit.save(tmp_path / "fit.nc"))

@@ -167,6 +167,14 @@ def test_infinite(formula):
         mb.Model(formula, opened_batches(frame, 100))
 
 
+def test_several_values_in_a_row():
+    """Lists and structures are no values of a column."""
+    rows = pa.table({"y": [1.0, 2.0], "x": [[1.0], [2.0, 3.0]], "z": [{"a": 1}, {"a": 2}]})
+    for name, held in (("x", "list"), ("z", "struct")):
+        with pytest.raises(mb.DataError, match=f"column '{name}' holds {held}<"):
+            mb.Model(f"y ~ {name}", Batches(rows))
+
+
 def test_rows_that_are_counted():
     """Messages do not take the rows that stand for others for those of the data."""
     frame = data().dropna()
