@@ -23,6 +23,8 @@ def markdown(doc: str, depth: int = 4) -> str:
 def _section(title: str, body: str) -> str:
     if title in ENTRIES or (title == "Returns" and _has_entries(body)):
         return _entries(body)
+    if title == "See Also":
+        return prose(re.sub(r"(?m)^(\S+) : ", r"- `\1`: ", body))
     return prose(body)
 
 
@@ -64,7 +66,7 @@ def prose(text: str) -> str:
     parts, fence = [], "```"
     for block in _blocks(textwrap.dedent(text).strip("\n")):
         if block.startswith(">>>"):
-            code = re.sub(r"[ ]*# doctest:.*$", "", block, flags=re.MULTILINE)
+            code = re.sub(r"[ ]*# doctest:.*$|^<BLANKLINE>$", "", block, flags=re.MULTILINE)
             parts.append(f"{fence}pycon\n{code}\n{fence}")
         elif block.startswith("==="):
             parts.append(f"{fence}text\n{block}\n{fence}")

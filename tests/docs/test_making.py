@@ -59,6 +59,27 @@ def test_every_picture_of_a_page_is_described(sources):
             assert not drawn or options.get("alt"), (name, code)
 
 
+def test_what_to_read_next_is_a_list_and_empty_lines_are_empty():
+    doc = """Sum.
+
+    See Also
+    --------
+    means : Of rows,
+        and of groups.
+    plot_means : The picture.
+
+    Examples
+    --------
+    >>> print("a\\n\\nb")  # doctest: +ESTIMATES
+    a
+    <BLANKLINE>
+    b
+    """
+    made = markdown(doc)
+    assert "- `means`: Of rows,\n    and of groups.\n- `plot_means`: The picture." in made
+    assert '>>> print("a\\n\\nb")\na\n\nb\n```' in made
+
+
 def test_a_docstring_becomes_markdown():
     doc = """First: a_b * c_d < 2, `x*y`.
 
