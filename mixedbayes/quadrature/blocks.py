@@ -9,6 +9,7 @@ import numpy as np
 from mixedbayes.design.types import Ints
 
 _ROWS = 256  # of a block, at least
+_ROWS_OF_TREES = 1024  # likewise, where a block has whole trees
 _GROUPS = 32  # of a block, or a multiple: some vectors of numbers
 
 
@@ -39,6 +40,26 @@ class Blocks:
             enough = int(np.searchsorted(ends, before + _ROWS)) + 1
             many = -(-(enough - groups[-1]) // _GROUPS) * _GROUPS
             groups.append(min(groups[-1] + many, J))
+        return cls._in_order(refs, levels, sizes, np.array(groups))
+
+    @classmethod
+    def of_trees(cls, refs: Ints, roots: Ints, many: int) -> tuple[Blocks, Ints]:
+        """Of rows with these levels (n,), each of which lies in one of so many `roots` (J,).
+
+        A block has all levels of its roots; the block of each root is the second.
+        """
+        counts = np.bincount(refs, minlength=len(roots))
+        rows = np.bincount(roots, counts, many)
+        filled = (np.cumsum(rows) - rows) // _ROWS_OF_TREES
+        block = np.unique(filled, return_inverse=True)[1]
+        levels = np.lexsort((-counts, block[roots]))
+        groups = np.searchsorted(block[roots][levels], np.arange(block[-1] + 2))
+        return cls._in_order(refs, levels, counts[levels], groups), block
+
+    @classmethod
+    def _in_order(cls, refs: Ints, levels: Ints, sizes: Ints, groups: Ints) -> Blocks:
+        """Of levels in this order, so many rows each, in blocks that begin with these."""
+        J = len(levels)
         position = np.empty(J, np.int64)
         position[levels] = np.arange(J)
         group = position[refs]
@@ -52,4 +73,4 @@ class Blocks:
         firsts = np.concatenate([[0], np.cumsum(deepest)])
         slot = firsts[block[rows]] + number[rows]
         slots = np.searchsorted(slot, np.arange(firsts[-1] + 1))
-        return cls(levels, rows, np.array(groups), firsts, slots)
+        return cls(levels, rows, groups, firsts, slots)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.families.links import Identity
 from mixedbayes.joint.data import row_data
@@ -20,9 +20,12 @@ from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Priors
 from mixedbayes.quadrature import rows
 from mixedbayes.quadrature.blocks import Blocks
-from mixedbayes.quadrature.kernel import SECTIONS, address, c_density, density, marginal
+from mixedbayes.quadrature.hierarchy import Hierarchy
+from mixedbayes.quadrature.kernel import address, c_density, density, marginal
+from mixedbayes.quadrature.nested import address as nested_address
 from mixedbayes.quadrature.obstacle import concave
 from mixedbayes.quadrature.rule import Rule
+from mixedbayes.quadrature.sections import SECTIONS
 from mixedbayes.terms.roots import HEAD
 from mixedbayes.theta.logpriors import Table
 from mixedbayes.theta.record import Recorded, pack
@@ -104,7 +107,7 @@ class QuadratureDensity(Recorded):
     """log p(theta, y), the effects of one factor integrated out by a rule.
 
     Those on further parameters as well, which are one vector with the others of their level; or
-    those of a factor within another and of that one, see `nested`.
+    those of factors one within the other, see `messages`.
 
     With `tails` it is the density of t, theta = tails.phi(t), with `units` that of eta, t = mode +
     C eta, and with a `surrogate` its gradient near the mode is the surrogate's, all as in
@@ -119,7 +122,10 @@ class QuadratureDensity(Recorded):
     sections: Mapping[str, Floats | Ints]  # of the model
     blocks: Blocks
     rule: Rule
-    modes: Floats  # (q, J) of the groups' standardised effects, where their search starts
+    # (q, J) of the groups' standardised effects, where their search starts; of nested factors
+    # (1, J), of all levels in the order of `tree`
+    modes: Floats
+    tree: Hierarchy | None = None
     centre: Floats = field(default_factory=lambda: np.zeros(0))  # (d,) theta where these are
     moves: Floats = field(default_factory=lambda: np.zeros(0))  # (d, q, J) and how they move
     units: Affine | None = None
@@ -135,13 +141,16 @@ class QuadratureDensity(Recorded):
             layout = StackedLayout.of(moved, family, priors)
             codes = layout.codes
         codes = codes or (0,) * len(layout.numbers)
-        outer = () if design.further else layout.groups[1:]
+        tree = None if design.further else Hierarchy.of(layout.groups, data.rows)
         mu, J = layout.design.mu, layout.groups[0].n_levels
-        blocks = Blocks.of(np.asarray(layout.groups[0].refs, np.int64)[data.rows], J)
+        if tree is None:
+            blocks = Blocks.of(np.asarray(layout.groups[0].refs, np.int64)[data.rows], J)
+        else:
+            blocks = tree.blocks
         order = blocks.rows
         own, P = data.rows[order], len(mu.X) // design.n
         every = np.concatenate([own + k * design.n for k in range(P)])  # of the stacked design
-        groups = [g for g in layout.groups if g not in outer]
+        groups = layout.groups if tree is None else layout.groups[:1]
         Z = np.concatenate([g.Z[every] for g in groups], axis=1)
         scales = np.ones(P * design.n)
         scales[: design.n] = _scales(design, family)
@@ -150,6 +159,7 @@ class QuadratureDensity(Recorded):
             layout.n_hyper, layout.n_parameters, Z.shape[1], mu.intercept, layout.level_at_zero,
             rows.address(data.density, data.front, codes), address(),
             0 if any(codes) else data.density.n_kept, concave(design, family),
+            0 if tree is None else nested_address(),
         )  # fmt: skip
         sections: dict[str, Floats | Ints] = {
             "sizes": np.array(sizes, np.int64),
@@ -165,14 +175,14 @@ class QuadratureDensity(Recorded):
             "offset": np.zeros(len(every)) if mu.offset is None else mu.offset[every],
             "acting": acting,
             "steps": _DIFFERENCE * scales[every],
-            **_nested(groups[0], outer, own, blocks),
+            **(Hierarchy.NONE if tree is None else tree.sections()),
             "y": data.y[order],
             "size": data.size[order],
             "extra": data.extra.reshape(len(own), -1)[order],
             "constant": np.array([data.constant]),
         }
-        modes = np.zeros((Z.shape[1], J))
-        return cls(Coordinates(layout, scales), sections, blocks, rule, modes)
+        modes = np.zeros((Z.shape[1], J) if tree is None else (1, tree.n_levels))
+        return cls(Coordinates(layout, scales), sections, blocks, rule, modes, tree)
 
     @property
     def ndim(self) -> int:
@@ -192,6 +202,7 @@ class QuadratureDensity(Recorded):
         tails = self.tails or TailTransform.identity(self.ndim)
         own = {
             "nodes": self.rule.nodes.T, "ratios": self.rule.log_ratios, "modes": self.modes,
+            "basis": self.rule.basis if self.tree else np.zeros(0),
             "centre": self.centre, "moves": self.moves,
             "tails": tails.table[: self.layout.joint.n_hyper],
             "terms": near.terms, "coefficients": near.coefficients,
@@ -249,22 +260,3 @@ def _side_by_side(layout: JointLayout) -> list[int]:
         found += record
         place += factor.q
     return found
-
-
-def _nested(
-    finer: GroupDesign, outer: Sequence[GroupDesign], rows: Ints, blocks: Blocks
-) -> dict[str, Floats | Ints]:
-    """Sections of an outer factor."""
-    none = np.zeros(0, np.int64)
-    if not outer:
-        return {"above": none, "containing": none, "within": np.zeros(0), "tops": np.zeros(0)}
-    (g,) = outer
-    above = finer.parents(g)
-    assert above is not None
-    refs = np.asarray(g.refs, np.int64)[rows]
-    return {
-        "above": np.asarray(above, np.int64)[blocks.levels],
-        "containing": refs,
-        "within": g.Z[rows, 0],
-        "tops": np.zeros(g.n_levels),
-    }

@@ -18,7 +18,8 @@ from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import SamplingError
 from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.quadrature.density import QuadratureDensity
-from mixedbayes.quadrature.kernel import draw_effects, draw_nested
+from mixedbayes.quadrature.kernel import draw_effects
+from mixedbayes.quadrature.nested import draw_nested
 
 _TRIES = 6  # proposals: the first one, and steps of Metropolis
 _LEAST = 0.7  # share of accepted proposals; below it there are more
@@ -46,30 +47,28 @@ def draw_all(
     density: QuadratureDensity, phi: Floats, coefficients: Floats, rng: np.random.Generator,
     cores: int,
 ) -> list[Floats]:  # fmt: skip
-    """b (S, J, q) of each factor, as `draw`: of the one, or of a factor and one that contains it.
+    """b (S, J, q) of each factor, as `draw`: of the one, or of several nested ones.
 
     Raises SamplingError where a group's effects have no mode.
     """
-    if not density.sections["tops"].size:
+    tree = density.tree
+    if tree is None:
         return density.layout.split(draw(density, phi, coefficients, rng, cores))
     points = np.ascontiguousarray(np.concatenate([phi, coefficients], axis=1))
     S, name = density.layout.roots(phi), density.layout.joint.groups[0].name
-    J, A = density.modes.shape[1], density.sections["tops"].size
-    inner, outer = np.empty((len(phi), J, 1)), np.empty((len(phi), A, 1))
+    drawn = np.empty((len(phi), tree.n_levels))
     keys, record = rng.integers(2**64, size=len(phi), dtype=np.uint64), density.record
 
     def one(s: int) -> float:
-        u, v = np.empty(J), np.empty(A)
-        accepted = draw_nested(points[s], keys[s], _TRIES, u, v, record)
+        accepted = draw_nested(points[s], keys[s], _TRIES, drawn[s], record)
         if accepted < _LEAST:
-            accepted = draw_nested(points[s], keys[s], _MORE, u, v, record)
-        inner[s, density.blocks.levels, 0], outer[s, :, 0] = S[s, 0, 0] * u, S[s, 1, 1] * v
+            accepted = draw_nested(points[s], keys[s], _MORE, drawn[s], record)
         return float(accepted)
 
     with ThreadPoolExecutor(cores) as pool:
         accepted = np.array(list(pool.map(one, range(len(phi)))))
     _require(accepted, name)
-    return [inner, outer]
+    return [(S[:, k, k, None] * u)[..., None] for k, u in enumerate(tree.split(drawn))]
 
 
 def _require(accepted: Floats, name: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
+
 from mixedbayes.design.types import Design
 from mixedbayes.families.base import Family
 from mixedbayes.families.fronts import SAME
@@ -57,7 +61,7 @@ def factors(design: Design) -> list[str]:
 
 
 def effects_of_level(design: Design) -> int:
-    """How many effects a level has, on all predictors; of nested factors a level of the finer."""
+    """How many effects a level has, on all predictors; of nested factors a level of the finest."""
     if len(factors(design)) > 1:
         return 1
     return sum(len(g.terms) for p in design.predictors for g in p.groups)
@@ -66,16 +70,28 @@ def effects_of_level(design: Design) -> int:
 def _of_factors(design: Design) -> str | None:
     """Why the factors of a design do not do; None where they do."""
     found = factors(design)
-    groups = sorted(design.mu.groups, key=lambda g: -g.n_levels)
-    if len(found) == 2 and len(groups) == 2 and not design.further:
-        if (said := next((g.entangled for g in groups if g.entangled), None)) is not None:
-            return said
-        finer, coarser = groups
-        if finer.n_levels > coarser.n_levels and finer.parents(coarser) is not None:
-            if all(len(g.terms) == 1 for g in groups):
-                return None
-            return f"{finer.name} lies within {coarser.name}, and levels have several effects"
-    if len(found) != 1:
-        many = len(found) or "no"
-        return f"there are {many} grouping factors, and quadrature is of 1, or of 2 nested ones"
+    if len(found) > 1:
+        return _of_nested(design)
+    if not found:
+        return "there are no grouping factors"
     return next((g.entangled for p in design.predictors for g in p.groups if g.entangled), None)
+
+
+def _of_nested(design: Design) -> str | None:
+    """Why several factors do not do; None where each lies in the next, with one effect each."""
+    groups = sorted(design.mu.groups, key=lambda g: -g.n_levels)
+    if design.further or len(groups) != len(factors(design)):
+        return "there are several grouping factors, and further parameters with formulas"
+    if (said := next((g.entangled for g in groups if g.entangled), None)) is not None:
+        return said
+    for finer, coarser in pairwise(groups):
+        if finer.n_levels == coarser.n_levels or finer.parents(coarser) is None:
+            return (
+                f"there are {len(groups)} grouping factors, each of which would have to lie within "
+                f"the next: levels of {finer.name} lie in several levels of {coarser.name}"
+            )
+        if len(finer.terms) > 1 or len(coarser.terms) > 1:
+            return f"{finer.name} lies within {coarser.name}, and levels have several effects"
+        if not np.array_equal(finer.Z, coarser.Z):
+            return f"{finer.name} lies within {coarser.name}, and their effects differ"
+    return None

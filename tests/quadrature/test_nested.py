@@ -1,4 +1,4 @@
-"""Nested factors: the finer one's effects integrated given the coarser one's, against grids."""
+"""Nested factors: effects integrated from the finest to the coarsest, against grids."""
 
 import numpy as np
 import pandas as pd
@@ -29,9 +29,34 @@ def case():
     data = few()
     spec = mb.Model("y ~ x + (1 | a/b)", data, family="poisson").spec
     given = spec.design, spec.family, spec.priors
-    density = QuadratureDensity.of(*given, Rule.product(25, 1))
+    density = QuadratureDensity.of(*given, Rule.product(41, 1))
     theta = 0.2 * np.random.default_rng(2).normal(size=density.ndim)
     return data, JointDensity.of(*given), density, theta
+
+
+def log_mass(family, y, eta):
+    if family == "poisson":
+        return y * eta - np.exp(eta) - special.gammaln(y + 1)
+    return y * eta - np.logaddexp(0, eta)
+
+
+def integrated(family, levels, scales, y, eta, x, w, depth=0, rows=slice(None)):
+    """log likelihood (len(x), ...) of rows, all effects from `depth` on integrated on a grid.
+
+    `levels` are codes of rows, the coarsest factor first; x and w nodes and log weights; of what
+    lies above the rows have eta (n, ...).
+    """
+    if depth == len(levels):
+        return log_mass(family, y[rows].reshape(-1, *[1] * (eta.ndim - 1)), eta).sum(axis=0)
+    total = 0.0
+    own = levels[depth][rows]
+    for level in np.unique(own):
+        here = np.flatnonzero(own == level)
+        inside = np.arange(len(y))[rows][here]
+        more = eta[here][..., None] + scales[depth] * x
+        value = integrated(family, levels, scales, y, more, x, w, depth + 1, inside)
+        total = total + special.logsumexp(value + w, axis=-1)
+    return total
 
 
 def by_grid(data, joint, theta):
@@ -67,6 +92,70 @@ def test_value_and_slopes(case):
     steps = 1e-5 * np.eye(density.ndim)
     expected = [(density.logp(theta + e) - density.logp(theta - e)) / 2e-5 for e in steps]
     np.testing.assert_allclose(density.logp_grad(theta)[1], expected, rtol=1e-5, atol=1e-5)
+
+
+def three(family, n=(2, 2, 2, 2)):
+    """Coarsest levels, levels within each, within each of those, and rows."""
+    rng = np.random.default_rng(4)
+    a, b, c = (np.repeat(np.arange(np.prod(n[:k])), np.prod(n[k:])) for k in (1, 2, 3))
+    data = pd.DataFrame({"a": a, "b": b, "c": c, "x": rng.normal(size=np.prod(n))})
+    data = data.sample(frac=0.8, random_state=1).reset_index(drop=True)
+    eta = 0.3 + 0.3 * data.x + rng.normal(size=n[0])[data.a]
+    y = rng.poisson(np.exp(eta)) if family == "poisson" else rng.random(len(data)) < 0.6
+    return data.assign(y=y.astype(int))
+
+
+def grid_value(family, data, joint, theta):
+    layout = joint.layout
+    h, n = layout.n_hyper, layout.n_effects
+    sds = dict(zip([g.name for g in layout.groups], layout.hyper(theta[None, :h])[0], strict=True))
+    order = sorted(layout.groups, key=lambda g: g.n_levels)
+    scales = [float(sds[g.name][0, 0]) for g in order]
+    levels = [np.asarray(g.refs).ravel() for g in order]
+    eta = theta[h] + layout.columns(layout.design.mu.X) @ theta[h + 1 :]
+    at_zero = joint.logp_grad(np.concatenate([theta[:h], np.zeros(n), theta[h:]]))[0]
+    y, x = data["y"].to_numpy(), np.linspace(-7, 7, 57)
+    w = stats.norm.logpdf(x) + np.log(x[1] - x[0])
+    found = integrated(family, levels, scales, y, eta, x, w)
+    return at_zero - log_mass(family, y, eta).sum() + n * 0.5 * np.log(2 * np.pi) + float(found)
+
+
+@pytest.mark.parametrize("family", ["poisson", "bernoulli"])
+def test_three_levels(family):
+    data = three(family)
+    spec = mb.Model("y ~ x + (1 | a) + (1 | c) + (1 | b)", data, family=family).spec
+    given = spec.design, spec.family, spec.priors
+    joint, density = JointDensity.of(*given), QuadratureDensity.of(*given, Rule.product(31, 1))
+    theta = 0.2 * np.random.default_rng(2).normal(size=density.ndim)
+    assert density.logp(theta) == pytest.approx(grid_value(family, data, joint, theta), abs=1e-8)
+    steps = 1e-5 * np.eye(density.ndim)
+    expected = [(density.logp(theta + e) - density.logp(theta - e)) / 2e-5 for e in steps]
+    np.testing.assert_allclose(density.logp_grad(theta)[1], expected, rtol=1e-5, atol=1e-5)
+    few = density.by(Rule.product(9, 1))
+    assert few.logp(theta) == pytest.approx(density.logp(theta), abs=5e-3)
+    assert few.started(theta).logp(theta) == pytest.approx(few.logp(theta), abs=1e-4)
+
+
+def test_trees_in_several_blocks():
+    """More rows than a block has; each level in its place."""
+    data = three("bernoulli", (150, 3, 2, 3))
+    spec = mb.Model("y ~ x + (1 | a / b)", data, family="bernoulli").spec
+    given = spec.design, spec.family, spec.priors
+    joint, density = JointDensity.of(*given), QuadratureDensity.of(*given, Rule.product(25, 1))
+    assert len(density.blocks.groups) > 2
+    theta = 0.2 * np.random.default_rng(2).normal(size=density.ndim)
+    assert density.logp(theta) == pytest.approx(
+        grid_value("bernoulli", data, joint, theta), rel=1e-9
+    )
+    each, u = density.groups(theta)
+    others = [density.by(Rule.product(k, 1)).logp(theta) for k in (9, 15, 19, 21)]
+    np.testing.assert_allclose(others, density.logp(theta), atol=1e-3)
+    assert np.count_nonzero(each) == 150
+    inner, outer = density.tree.split(u)
+    near = JointDensity.of(*given).logp_grad(
+        np.concatenate([theta[:2], inner[0], outer[0], theta[2:]])
+    )[1]
+    assert np.abs(near[2:-2]).max() < 0.05  # modes of all effects together
 
 
 def test_draws_have_the_moments_of_their_density(case):
@@ -107,12 +196,58 @@ def test_the_posterior_is_that_of_all_effects():
         assert np.abs(np.log(ratio)).max() < 0.2
 
 
+def test_draws_of_three_levels():
+    """Means of all effects given the rest, beside NUTS' over the effects by importance weights."""
+    data = three("poisson")
+    spec = mb.Model("y ~ x + (1 | a/b/c)", data, family="poisson").spec
+    given = spec.design, spec.family, spec.priors
+    joint, density = JointDensity.of(*given), QuadratureDensity.of(*given, Rule.product(15, 1))
+    theta = 0.2 * np.random.default_rng(2).normal(size=density.ndim)
+    h, S, rng = joint.layout.n_hyper, 4000, np.random.default_rng(3)
+    points = np.broadcast_to(theta, (S, len(theta)))
+    drawn = draw_all(density, points[:, :h], points[:, h:], rng, 2)
+    sds = [s[0, 0] for s in joint.layout.hyper(theta[None, :h])[0]]
+    own = np.concatenate([b[:, :, 0] / s for b, s in zip(drawn, sds, strict=True)], axis=1)
+    centre, cov = own.mean(axis=0), np.cov(own.T)
+    near = stats.multivariate_t(centre, cov, df=8, seed=1)
+    u = near.rvs(40_000)
+    log = np.array([joint.logp_grad(np.concatenate([theta[:h], v, theta[h:]]))[0] for v in u])
+    weights = np.exp(log - near.logpdf(u) - (log - near.logpdf(u)).max())
+    weights /= weights.sum()
+    assert 1 / (weights**2).sum() > 10_000
+    mean = weights @ u
+    sd = np.sqrt(weights @ (u - mean) ** 2)
+    np.testing.assert_allclose(centre, mean, atol=5 / np.sqrt(S))
+    np.testing.assert_allclose(own.std(axis=0), sd, rtol=0.08)
+    np.testing.assert_allclose(
+        np.corrcoef(own.T), (u - mean).T @ ((u - mean) * weights[:, None]) / np.outer(sd, sd),
+        atol=0.08,
+    )  # fmt: skip
+
+
+def test_chosen_with_many_levels():
+    many = three("poisson", (120, 5, 1, 2))
+    chosen = mb.Model("y ~ x + (1 | a/b)", many, family="poisson")
+    assert str(chosen.formulation) == "Quadrature()"
+    few = mb.Model("y ~ x + (1 | a/b)", three("poisson"), family="poisson").formulation
+    assert "from 500 levels of the finest and 100 of the coarsest on" in few.reason
+
+
 def test_summaries_of_nested_levels_are_refused_before_anything_is_sampled():
     model = mb.Model("y ~ x + (1 | a/b)", few(), family="poisson", formulation=mb.Quadrature())
     with pytest.raises(mb.SamplingError, match="of one factor on the mean"):
         model.fit(effects="summary", progress=False)
 
 
-def test_several_effects_of_nested_levels_are_refused():
-    with pytest.raises(mb.ModelError, match=r"a:b lies within a, and levels have several effects"):
-        mb.Model("y ~ x + (x | a/b)", few(), family="poisson", formulation=mb.Quadrature())
+@pytest.mark.parametrize(
+    ("effects", "said"),
+    [
+        ("(x | a/b)", "a:b lies within a, and levels have several effects"),
+        ("(0 + x | a) + (1 | a:b)", "a:b lies within a, and their effects differ"),
+        ("(1 | a) + (1 | z)", "levels of z lie in several levels of a"),
+    ],
+)
+def test_others_are_refused(effects, said):
+    data = few().assign(z=np.arange(18) % 5)
+    with pytest.raises(mb.ModelError, match=said):
+        mb.Model(f"y ~ x + {effects}", data, family="poisson", formulation=mb.Quadrature())
