@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from pathlib import Path
+from typing import Protocol
 
 import xarray as xr
 
@@ -19,6 +21,12 @@ from mixedbayes.results.effect_summaries import to_dataset
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.settings import Settings
 from mixedbayes.sample.tree import to_tree
+
+
+class Formulated(Protocol):
+    """A model with its choice of an engine."""
+
+    formulation: Chosen
 
 
 def sampled(
@@ -39,3 +47,16 @@ def sampled(
         tree[names.RANEF_SUMMARY] = xr.DataTree(to_dataset(summaries))
     post = Posterior(spec, tree, Run(result.settings, chosen, result.note))
     return post if cache is None or result.interrupted else keep.remember(cache, key, post, asked)
+
+
+def as_sampled[M: Formulated](model: M, chosen: Chosen, post: Posterior) -> M:
+    """The model itself, or with the formulation by which it was sampled in place of `chosen`.
+
+    That is another one where an engine found that it does not serve.
+    """
+    made = post.made.formulation
+    if made.engine == chosen.engine:
+        return model
+    found = copy(model)  # without a pm.Model of the other formulation
+    found.formulation = made
+    return found

@@ -12,7 +12,7 @@ from mixedbayes.api.accessors import Accessors
 from mixedbayes.api.again import with_data
 from mixedbayes.api.arguments import told
 from mixedbayes.api.batches import check_read, of_the_data, read, rows_of
-from mixedbayes.api.fitting import sampled
+from mixedbayes.api.fitting import as_sampled, sampled
 from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
 from mixedbayes.api.response import response
@@ -473,14 +473,13 @@ class Model:
             effects,
         )  # fmt: skip
         chosen = self.formulation if formulation is None else self._chosen(formulation)
-        return Fit(self, sampled(self.spec, self.asked, settings, chosen, cache))
+        post = sampled(self.spec, self.asked, settings, chosen, cache)
+        return Fit(self if formulation is not None else as_sampled(self, chosen, post), post)
 
     def _chosen(self, formulation: Request | Chosen) -> Chosen:
-        return (
-            formulation
-            if isinstance(formulation, Chosen)
-            else choose_engine(formulation, self.spec)
-        )
+        if isinstance(formulation, Chosen):
+            return formulation
+        return choose_engine(formulation, self.spec)
 
     def _description(self) -> Any:
         from mixedbayes.results.described import describe_model
@@ -519,7 +518,7 @@ class Fit(Accessors):
     Attributes
     ----------
     model
-        The model that was fitted.
+        The model that was fitted; its `formulation` is that of the draws where it was automatic.
     idata
         DataTree with groups posterior, sample_stats, observed_data and constant_data, and those
         that `posterior_predictive` and `prior_predictive` keep. What follows is computed when it is

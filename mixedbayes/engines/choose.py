@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mixedbayes.engines import registry
 from mixedbayes.engines.base import Chosen, Unsuitable, factors
@@ -63,7 +64,14 @@ def sample(spec: Spec, settings: Settings, chosen: Chosen) -> tuple[SamplingResu
         if not rest:
             raise
         other = Chosen(rest[0], rest[0].groups(spec), f"{error}; {rest[0].reason}")
-        return sample(spec, settings, other)
+        result, made = sample(spec, settings, other)
+        if settings.effects == "summary" and made is other and not made.engine.summaries:
+            said = (
+                'effects="summary" was asked for, and the draws of all group effects are kept: '
+                f"{made} samples them, since {error}."
+            )
+            result = replace(result, note=f"{result.note} {said}".strip())
+        return result, made
 
 
 def _per_group(request: Mapping[str, Formulation], spec: Spec) -> Chosen:

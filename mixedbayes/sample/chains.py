@@ -88,7 +88,9 @@ class Chains(ABC):
             for drawing in (False, True):
                 futures: list[Future[Chain]] = [pool.submit(next, chain) for chain in chains]
                 try:
-                    while wait(futures, _POLL_SECONDS).not_done:
+                    while (now := wait(futures, _POLL_SECONDS)).not_done:
+                        if any(f.exception() for f in now.done):
+                            self.stop.set()  # the others end; the error is raised below
                         display.update(sum(self.done), 0, tuning=min(self.done) < tune)
                 except KeyboardInterrupt:
                     interrupted = True

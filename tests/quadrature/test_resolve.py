@@ -109,6 +109,11 @@ def test_several_modes_are_left_to_the_joint_engine(monkeypatch):
     made = fit.posterior.made
     assert str(made.formulation) == "PartiallyCentered()"
     assert "several modes or long tails" in made.formulation.reason
+    assert str(fit.model.formulation) == "PartiallyCentered()"
+    assert "Quadrature" in str(model.formulation)
+    kept = model.fit(**settings, effects="summary")
+    assert "draws of all group effects are kept" in kept.note
+    assert "ranef_g" in kept.idata["posterior"]
     with pytest.raises(mb.ModelError, match=r"no integral here: the effects of g .* several modes"):
         fit.log_evidence()
 

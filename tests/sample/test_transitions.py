@@ -161,6 +161,22 @@ def test_ctrl_c_keeps_the_draws_so_far(monkeypatch):
     assert "interrupted" in result.note
 
 
+def test_a_chain_that_raises_ends_the_others():
+    class Second(transitions._Run):
+        def one(self, c):
+            found = super().one(c)
+            yield next(found)
+            if c == 1:
+                raise ZeroDivisionError
+            yield next(found)
+
+    settings = Settings(draws=10**6, tune=50, chains=3, seed=1, cores=3, progress=False)
+    run = Second(Bent(), Normal(1.1), settings, 6)
+    with pytest.raises(ZeroDivisionError):
+        run.all()
+    assert max(run.done) < 10**6
+
+
 @pytest.mark.parametrize("length", [1.0, 3.0])
 def test_slopes_of_the_polynomial(length):
     z = length * np.array([0.6, 0.8])
