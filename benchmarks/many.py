@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,12 @@ cat(proc.time()[3] - start)
 """
 
 
+def _processor() -> float:
+    """Seconds of processors so far, of this process and of workers that ended."""
+    every = (getrusage(of) for of in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in every)
+
+
 def regions(n: int, seed: int = 1) -> pd.DataFrame:
     """A region's slopes and groups are its own."""
     rng = np.random.default_rng(seed)
@@ -49,7 +56,7 @@ def regions(n: int, seed: int = 1) -> pd.DataFrame:
 
 
 def ours(data: pd.DataFrame, workers: int) -> dict[str, Any]:
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _processor()
     fits = mb.fit_many(
         "y ~ x + (x | g)", data, by="region", seed=1, workers=workers, keep=False, progress=False
     )
@@ -58,6 +65,7 @@ def ours(data: pd.DataFrame, workers: int) -> dict[str, Any]:
     return {
         "fits": len(fits),
         "seconds": seconds,
+        "processor": _processor() - before,
         "converged": int(units["converged"].sum()),
         "lowest_ess": float(np.minimum(units["ess_bulk"], units["ess_tail"]).median()),
     }
@@ -71,7 +79,7 @@ def bambis(data: pd.DataFrame, some: int) -> dict[str, Any]:
     for region in range(some):
         own = data[data["region"] == region]
         model = bmb.Model("y ~ x + (x | g)", own)
-        model.fit(nuts_sampler="nutpie", progressbar=False, random_seed=1)
+        model.fit(inference_method="nutpie", progressbar=False, random_seed=1)
     return {"fits": some, "seconds": time.perf_counter() - start}
 
 
@@ -94,7 +102,7 @@ def studies(n: int, workers: int) -> dict[str, Any]:
     pilot = mb.fit(
         "Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"), seed=1, progress=False
     )
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _processor()
     found = mb.study(fit=pilot).power(
         "Days > 0", simulations=n, seed=1, workers=workers, progress=False
     )
@@ -102,6 +110,7 @@ def studies(n: int, workers: int) -> dict[str, Any]:
     return {
         "fits": n,
         "seconds": time.perf_counter() - start,
+        "processor": _processor() - before,
         "coverage": float(row["coverage"]),
         "not_converged": int(row["not_converged"]),
     }
@@ -126,7 +135,10 @@ def main() -> None:
     for name, own in found.items():
         if own and name != "machine":
             each = own["seconds"] / own["fits"]
-            print(f"{name:12} {own['fits']:5} fits  {own['seconds']:8.1f} s  {each:7.3f} s each")
+            cpu = f"  {own['processor']:8.1f} s of processors" if "processor" in own else ""
+            print(
+                f"{name:12} {own['fits']:5} fits  {own['seconds']:8.1f} s  {each:7.3f} s each{cpu}"
+            )
 
 
 if __name__ == "__main__":
