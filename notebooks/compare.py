@@ -10,6 +10,8 @@ do, and by two units of the last printed digit:
 * a probability p by 7 sqrt(p (1 - p) / 400) + 0.01, and where it is called p, a share of 200
   simulations, accordingly;
 * effective numbers of draws by a factor of 3, rhat by 0.03, Monte Carlo errors by a factor of 2;
+* differences of elpd by a quarter of their standard error dse, weights of models, which small
+  differences decide, by 0.3; what `diag_elpd` says of single rows is not compared;
 * any other number by a tenth of itself, or by the part that the cell's metadata call `tolerance`.
   What both times is below 1e-8 is rounding.
 
@@ -41,9 +43,15 @@ _ALONE = re.compile(rf"(?<![\w.])({NUMBER.pattern})(?![\w]|\.\d)")
 _OF_THE_MACHINE = re.compile(r"0x[0-9a-f]+|\b\d+(?:\.\d+){2,}\b")
 
 EFFECTIVE = {"ess_bulk", "ess_tail", "ess"}
+UNCOMPARED = {"diag_elpd"}
 PROBABILITIES = {"prob_positive", "P(>0)", "prob", "probability", "power"}
 ENDS = {"lower", "upper"}
-KINDS = {"mean", "sd", "rhat", "mcse", "mcse_mean"} | ENDS | EFFECTIVE | PROBABILITIES
+KINDS = (
+    {"mean", "sd", "rhat", "mcse", "mcse_mean", "elpd_diff", "weight"}
+    | ENDS
+    | EFFECTIVE
+    | PROBABILITIES
+)
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ class Allowed:
 
 def in_text(saved: float, fresh: float, before: str, part: float) -> Allowed:
     """For a number in a sentence, after the words `before`."""
-    if re.search(r"\bp\s*=\s*$", before):
+    if re.search(r"\bp\s*[=<]\s*$", before):
         return Allowed(_of_share(saved, SIMULATIONS))
     if re.search(r"(?:ess_bulk|ess_tail|draws)\s*$", before):
         return Allowed(factor=3.0)
@@ -170,7 +178,11 @@ def in_table(table: Table, row: Sequence[str], column: int, part: float) -> Allo
         return Allowed(factor=2.0)
     if kind in PROBABILITIES and 0 <= saved <= 1:
         return Allowed(_of_share(saved, ESS) + 0.01)
+    if kind == "weight":
+        return Allowed(0.3)
     general = part * abs(saved)
+    if kind == "elpd_diff" and "dse" in table.columns:
+        return Allowed(general + 0.25 * (value(row[table.columns.index("dse")]) or 0.0))
     if kind not in {"mean", "sd"} | ENDS:
         return Allowed(general)
 
@@ -195,7 +207,9 @@ def _of_share(p: float, count: float) -> float:
 
 def differences_of_text(saved: str, fresh: str, part: float, numbers: bool) -> Iterator[str]:
     """Of two texts without tables."""
-    saved, fresh = (_OF_THE_MACHINE.sub("...", text) for text in (saved, fresh))
+    saved, fresh = (
+        re.sub(r"\bp\s*<", "p =", _OF_THE_MACHINE.sub("...", text)) for text in (saved, fresh)
+    )
     words = [" ".join(_ALONE.sub(" # ", text).split()) for text in (saved, fresh)]
     if re.sub(r"[-+=]{2,}|\s", "", words[0]) != re.sub(r"[-+=]{2,}|\s", "", words[1]):
         yield f"saved words {_short(words[0], words[1])}, fresh {_short(words[1], words[0])}"
@@ -221,6 +235,8 @@ def differences_of_tables(saved: Table, fresh: Table, part: float, numbers: bool
         return
     for number, (old, new) in enumerate(zip(saved.rows, fresh.rows, strict=True)):
         for column, (a, b) in enumerate(zip(old, new, strict=True)):
+            if saved.columns[column] in UNCOMPARED:
+                continue
             where = f"row {number} ({old[0]}), column {saved.columns[column]!r}: "
             x, y = value(a), value(b)
             if x is None or y is None:

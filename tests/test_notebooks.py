@@ -220,6 +220,7 @@ def test_fewer_effective_draws_allow_more(scripts):
         ("rms error 0.238", "rms error 0.275", False),
         ("no trend (p = 0.48, limit 0.025)", "no trend (p = 0.36, limit 0.025)", True),
         ("no trend (p = 0.48, limit 0.025)", "no trend (p = 0.01, limit 0.025)", False),
+        ("no trend (p < 0.0025, limit 0.025)", "no trend (p = 0.005, limit 0.025)", True),
         ("no trend", "a trend", False),
         ("off by 1.3e-16", "off by 4.4e-16", True),
         ("off by 1.3e-16", "off by 0.0e+00", True),
@@ -280,3 +281,20 @@ def test_a_stale_number_fails_the_whole(scripts, tmp_path):
     assert scripts["compare"].stale(path) == [
         "stale.ipynb, cell 0: saved 24, fresh 42 (after 'found')"
     ]
+
+
+def compared(difference, weight, said):
+    names = ("", "elpd_diff", "dse", "weight", "diag_elpd")
+    cells = ("", difference, "2.00", weight, said)
+    heads = "".join(f"<th>{name}</th>" for name in names)
+    return f"<table><tr>{heads}</tr><tr>{''.join(f'<td>{c}</td>' for c in cells)}</tr></table>"
+
+
+@pytest.mark.parametrize(
+    ("difference", "weight", "same"),
+    [("-0.60", "0.62", True), ("-1.20", "0.48", False), ("-0.20", "0.90", False)],
+)
+def test_comparisons_of_models_differ_by_parts_of_their_errors(scripts, difference, weight, same):
+    saved = compared("-0.20", "0.48", "")
+    fresh = compared(difference, weight, "1 above 0.7")
+    assert bool(list(scripts["compare"].differences(cell(saved), cell(fresh)))) != same
