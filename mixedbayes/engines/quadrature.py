@@ -48,14 +48,13 @@ if TYPE_CHECKING:
 #     negative binomial, shape ~ x      1000, 1800
 #     gamma, effects on mean and shape  290, 390
 #
-# Nested factors, (1 | a/b): coarse levels x levels in each x rows. The joint engine takes quarter
-# turns up to 400 effects.
+# Nested factors, (1 | a/b): coarse levels x levels in each x rows.
 #
-#                   20 x 3 x 4    30 x 3 x 5    100 x 3 x 5   300 x 3 x 5
-#     Poisson       1900, 1500    3700, 5000    1650, 2170    570, 290
-#     Bernoulli     4260, 3740    2730, 2420    1310, 1810    500, 250
+#                   20 x 3 x 4    30 x 3 x 5    100 x 3 x 5   200 x 3 x 4   300 x 3 x 5
+#     Poisson       1900, 1500    3700, 5000    1650, 2170                  570, 290
+#     Bernoulli     4260, 3740    2730, 2420    1310, 1810    900, 800      500, 250
 #     grouseticks, three levels of 403, 118 and 63: 170, 420
-FEWEST_NESTED = 500  # of the finest factor, with FEWEST of the coarsest
+FEWEST_NESTED = 750  # of the finest factor, with FEWEST of the coarsest
 FEWEST, FEWEST_NOT_CONCAVE = 100, 1000
 APPROXIMATED = 16  # most coordinates of a polynomial, of 1,000 coefficients
 MOVED = 0.05  # posterior sds that a finer rule may move a mean without a word

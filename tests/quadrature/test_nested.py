@@ -226,11 +226,11 @@ def test_draws_of_three_levels():
 
 
 def test_chosen_with_many_levels():
-    many = three("poisson", (120, 5, 1, 2))
+    many = three("poisson", (180, 5, 1, 2))
     chosen = mb.Model("y ~ x + (1 | a/b)", many, family="poisson")
     assert str(chosen.formulation) == "Quadrature()"
     few = mb.Model("y ~ x + (1 | a/b)", three("poisson"), family="poisson").formulation
-    assert "from 500 levels of the finest and 100 of the coarsest on" in few.reason
+    assert "from 750 levels of the finest and 100 of the coarsest on" in few.reason
 
 
 def test_summaries_of_nested_levels_are_refused_before_anything_is_sampled():
