@@ -20,6 +20,7 @@ import os
 import re
 import tempfile
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,4 +136,6 @@ def setup(app: Any) -> dict[str, Any]:
     mpl.use("Agg")
     app.add_directive("run", Run)
     app.add_directive("elsewhere", Elsewhere)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
+    made = sorted(Path(__file__).parent.glob("*.py"))  # when these change all pages are read again
+    version = zlib.crc32(b"".join(p.read_bytes() for p in made))
+    return {"env_version": version, "parallel_read_safe": False, "parallel_write_safe": True}

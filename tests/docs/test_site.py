@@ -84,6 +84,12 @@ def test_pictures_of_pages_written_by_hand_say_what_they_show(site, pages, sourc
             assert words, (name, source)
 
 
+def test_no_output_is_the_name_of_an_object_alone(site, sources):
+    for name in sources:
+        text = (site / f"{name}.html").read_text(encoding="utf-8")
+        assert not re.search(r"&lt;[\w.]+ (size|object|at 0x)[^&]*&gt;", text), name
+
+
 def test_every_answer_is_within_two_clicks_of_the_front_page(site, pages, questions):
     def reached(name):
         found = (_target(site, name, link) for link in pages[name].links)
