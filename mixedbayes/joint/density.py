@@ -16,7 +16,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.joint import loop
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData, compiled_of, row_data
-from mixedbayes.joint.fill import too_dense
+from mixedbayes.joint.fill import too_many
 from mixedbayes.joint.kernel import SECTIONS, c_density, density
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.operator import COLUMNS, DENSE, ONES
@@ -36,7 +36,10 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     terms = [g for p in design.predictors for g in p.groups]
     unusual = next((g.unusual_law for g in terms if g.unusual_law), None)
     if unusual is not None:
-        return unusual
+        return (
+            f"{unusual}, and the compiled density's coordinates and mode are those of normal "
+            'effects; law="normal" is sampled there'
+        )
     if design.residual is not None:
         return f"residuals are correlated, {design.residual.text}"
     for g in terms:
@@ -65,7 +68,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     sizes = sorted([*own, *(size(a.effects) for a in design.across)])
     plain = max((size(g) for p in predictors for g in p.groups if not g.entangled), default=0)
     rest = sum(sizes) - plain + sum(len(p.terms) + p.intercept for p in predictors)
-    return too_dense(design) if rest > LARGEST else None
+    return too_many(design) if rest > LARGEST else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Whether thousands of effects besides the largest factor's have a sparse factor."""
+"""Thousands of effects besides the largest factor's: which are taken, and how."""
 
 from __future__ import annotations
 
@@ -10,26 +10,41 @@ from mixedbayes.joint.sampled import Sampled, in_order
 from mixedbayes.marginal.sparse.order import minimum_degree
 
 _MOST_COUPLINGS = 3_000_000  # pairs of effects that are coupled
-_MOST = 4_000_000  # entries of the factor, which each gradient reads twice
+_MOST = 1_000_000  # entries of the factor, which takes a second to make, and a hundred are
 _MOST_TURNED = 1000  # levels that are related, whose effects are a full matrix times others
 
 
-def too_dense(design: Design) -> str | None:
-    """Why effects besides the largest factor's are too many; None where their factor is sparse."""
+def too_many(design: Design) -> str | None:
+    """Why effects besides the largest factor's are too many; None where they are not."""
     for g in design.mu.groups:
         if g.joins and g.n_levels > _MOST_TURNED:
+            J = g.n_levels
             return (
-                f"the {g.n_levels:,} levels of {g.name} are related, more than {_MOST_TURNED:,}, "
-                "beside which effects are not sampled together"
+                f"the {J:,} levels of {g.name} are related: every gradient of effects that are "
+                f"sampled together would multiply a full matrix of {J * J:,} numbers "
+                f"({8e-6 * J * J:,.0f} MB) twice, which is done up to {_MOST_TURNED:,} levels; a "
+                "Gaussian response takes any number by a sparse precision, such as that of "
+                "mb.pedigree"
             )
+    if not design.further:
+        return None
+    _, rest = _split(design)
+    size, formulas = sum(s.size for s in rest), ", ".join(design.further)
+    return (
+        f"{size:,} effects besides the largest factor's are too many to sample together, with "
+        f"formulas for {formulas}"
+    )
+
+
+def filled(design: Design) -> bool:
+    """Whether the factor of the effects besides the largest factor's has too many entries."""
+    return _filled(*_split(design), design.n)
+
+
+def _split(design: Design) -> tuple[Sampled | None, list[Sampled]]:
     found = in_order(design.mu.groups)
     first = found[0] if found and found[0].plain else None
-    rest = found[int(first is not None) :]
-    size = sum(s.size for s in rest)
-    said = f"{size:,} effects besides the largest factor's are too many to sample together"
-    if design.further:
-        return f"{said}, with formulas for {', '.join(design.further)}"
-    return said + ", coupled as they are" if _filled(first, rest, design.n) else None
+    return first, found[int(first is not None) :]
 
 
 def _filled(first: Sampled | None, rest: list[Sampled], n: int) -> bool:

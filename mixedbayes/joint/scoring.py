@@ -18,6 +18,7 @@ from mixedbayes.families.fronts import SAME
 from mixedbayes.joint.columns import Columns, Lift, Rest
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.feasible import feasible_coefficients
+from mixedbayes.joint.fill import filled
 from mixedbayes.joint.leverage import left, leverages, scores
 from mixedbayes.joint.prior_precision import prior_precision
 from mixedbayes.theta.whitening import DENSEST, CholeskyFactor, Matrix, factorise
@@ -97,11 +98,22 @@ class Scoring:
         self.smooth = density.data.density.smooth
         alone = layout.linked and not layout.family.by_response
         plain = self.concave and (alone or not layout.own_parameters)
-        self.memory = 0 if plain else _MEMORY
+        self.within = self._blocks() if self.large and filled(layout.design) else None
+        self.memory = 0 if plain and self.within is None else _MEMORY
         self.origin = np.zeros(layout.ndim - layout.n_hyper)
         self.origin[layout.n_effects :] = feasible_coefficients(density, self.X, self.offset)
         self.start = self.origin
         self.last: CholeskyFactor | None = None  # where the last search ended
+
+    def _blocks(self) -> Ints:
+        """(D,) numbers of the levels of all factors but the first, and of each coefficient."""
+        layout, found, many = self.layout, list[Ints](), 0
+        others = layout.sampled[int(layout.first is not None) :]
+        for own in others:
+            found.append(many + np.repeat(np.arange(own.n_levels), own.width))
+            many += own.n_levels
+        rest = layout.ndim - layout.n_hyper - layout.n_effects
+        return np.concatenate([*found, many + np.arange(rest)])
 
     def _with_steps(self, phi: Floats) -> tuple[Floats, Floats]:
         """(m, K + 1) columns of the coefficients, the intercept's first, and means of the others.
@@ -170,7 +182,7 @@ class Scoring:
         """
         columns, moves = self.columns(phi), _Moves(self.memory)
         e, value, gradient = self._first_point(phi)
-        if self.last is not None and not self.memory:
+        if self.last is not None and (not self.memory or self.within is not None):
             e, value, gradient = self._approached(phi, self.last, e, value, gradient)
         last = None
         for _ in range(_ITERATIONS):
@@ -202,7 +214,7 @@ class Scoring:
         self.start, self.last = e, factor
         if leverage is not None:
             w = left(w, leverage)
-            factor = factorise(*self._precision(columns, w, e))
+            factor = factorise(*self._precision(columns, w, e), self.within)
         log_2pi = 0.5 * len(e) * np.log(2 * np.pi)
         return Conditional(e, factor, w, value - factor.log_det + log_2pi)
 
@@ -237,7 +249,7 @@ class Scoring:
         """
         eta = self.offset + columns.eta(e)
         w = self._information(eta, columns.parameters)
-        factor = factorise(*self._precision(columns, w, e))
+        factor = factorise(*self._precision(columns, w, e), self.within)
         alone = self.layout.linked and not self.layout.family.by_response
         if not self.layout.own_parameters or alone:
             return w, factor, None, 0.0
@@ -266,7 +278,7 @@ class Scoring:
             elif own is not None:
                 here, J = slice(span.start - n, span.stop - n), (span.stop - span.start) // len(own)
                 corner[here, here] += np.kron(np.eye(J), own)
-        return factorise(blocks, couplings, corner)
+        return factorise(blocks, couplings, corner, self.within)
 
     def _value(self, phi: Floats, e: Floats) -> tuple[float, Floats]:
         value, gradient = self.density.logp_grad(np.concatenate([phi, e]))
@@ -360,4 +372,4 @@ class Scoring:
         if len(blocks):
             own = sparse.bsr_array(T11, blocksize=(q, q)).data  # (J, q, q), sorted by level
             blocks = own.transpose(0, 2, 1) @ blocks @ own
-        return factorise(blocks, sparse.csr_array(T11.T @ left), corner)
+        return factorise(blocks, sparse.csr_array(T11.T @ left), corner, self.within)

@@ -1,8 +1,12 @@
-"""L of a sparse matrix S = L L', its rows and columns in an order that leaves few entries."""
+"""L of a sparse matrix S = L L', its rows and columns in an order that leaves few entries.
+
+Where every order leaves too many, L is that of the blocks C C' on its diagonal and of directions
+U in which S is farthest from these, L = C (I + U (diag(scales) - I) U'): a metric, not a factor.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,8 @@ from mixedbayes import jit
 from mixedbayes.theta.record import Floats, Ints
 
 _TOGETHER = 256  # columns that are solved for at once
+_DIRECTIONS = 16  # of a matrix that is not factored
+_TOLERANCE = 1e-2  # of the scales there
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +30,44 @@ class SparseRoot:
     start: Ints  # (D + 1,) where each column begins
     rows: Ints
     values: Floats
+    directions: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (k, D) U', in the order
+    scales: Floats = field(default_factory=lambda: np.zeros(0))  # (k,)
+    parts: tuple[sparse.csc_array, sparse.csc_array] | None = None  # M and K of S = M - K' K
+
+    @classmethod
+    def loose(cls, matrix: sparse.sparray, K: sparse.csr_array, blocks: Ints) -> SparseRoot:
+        """Of S = matrix - K' K, from blocks (D,) of neighbouring columns with the same number.
+
+        Raises numpy.linalg.LinAlgError where S is not positive definite.
+        """
+        S, by_column, D = sparse.csr_array(matrix), sparse.csc_array(K), matrix.shape[0]
+        if not np.isfinite(S.data).all():
+            raise np.linalg.LinAlgError("the curvature is no finite number")
+        pairs = sparse.coo_array(S)
+        same = blocks[pairs.row] == blocks[pairs.col]
+        own = sparse.csr_array((pairs.data[same], (pairs.row[same], pairs.col[same])), (D, D))
+        widest, diagonals, offsets = int(np.bincount(blocks).max()), list[Floats](), list[int]()
+        for k in range(widest):
+            taken = -by_column[:, : D - k].multiply(by_column[:, k:]).sum(axis=0)
+            taken[blocks[: D - k] != blocks[k:]] = 0.0
+            for offset in {k, -k}:
+                offsets.append(offset)
+                diagonals.append(taken)
+        root = cls.of(own + sparse.diags_array(diagonals, offsets=offsets, shape=(D, D)))
+
+        def times(v: Floats) -> Floats:
+            x = root.colour(v.ravel())
+            return root.whiten(S @ x - K.T @ (K @ x))
+
+        k = min(_DIRECTIONS, D - 1)
+        operator = linalg.LinearOperator((D, D), matvec=times, dtype=float)
+        start = np.cos(np.arange(D))
+        squares, U = linalg.eigsh(operator, k, which="BE", tol=_TOLERANCE, v0=start)
+        if not squares.min() > 0:
+            raise np.linalg.LinAlgError("the curvature is not positive definite")
+        parts = sparse.csc_array(S), by_column
+        directions = np.ascontiguousarray(U.T)
+        return replace(root, directions=directions, scales=np.sqrt(squares), parts=parts)
 
     @classmethod
     def of(cls, matrix: sparse.sparray) -> SparseRoot:
@@ -49,23 +93,29 @@ class SparseRoot:
     @property
     def log_det(self) -> float:
         """log |L|."""
-        return float(np.log(self.values[self.start[:-1]]).sum())
+        return float(np.log(self.values[self.start[:-1]]).sum() + np.log(self.scales).sum())
 
     def whiten(self, x: Floats) -> Floats:
         """L^-1 x, for x (D,)."""
         v = x[self.order]
         _whiten(self.start, self.rows, self.values, v)
-        return v
+        return self._scaled(v)
 
     def colour(self, z: Floats) -> Floats:
         """L'^-1 z, for z (..., D)."""
         out = np.empty(z.shape)
         rows = (x.reshape(-1, z.shape[-1]) for x in (z, out))
         for own, target in zip(*rows, strict=True):
-            v = own.astype(float)
+            v = self._scaled(own.astype(float))
             _colour(self.start, self.rows, self.values, v)
             target[self.order] = v
         return out
+
+    def _scaled(self, v: Floats) -> Floats:
+        """(I + U (1 / diag(scales) - I) U') v."""
+        if not self.scales.size:
+            return v
+        return np.asarray(v + ((1 / self.scales - 1) * (self.directions @ v)) @ self.directions)
 
     def given_later(self, span: slice, q: int) -> Floats:
         """Precision of x in the span given all after it, and nothing before.
@@ -81,7 +131,13 @@ class SparseRoot:
         return np.concatenate(found)
 
     def schur(self, before: int, rows: Ints) -> Floats:
-        """(k, k) precision of some x given all others but the first ones, which are not known."""
+        """(k, k) precision of some x given all others but the first ones, which are not known.
+
+        Of a loose root given these as well.
+        """
+        if self.parts is not None:
+            M, K = (part[:, rows] for part in self.parts)
+            return np.asarray((M[rows] - K.T @ K).toarray())
         return self._left(self._before(before), before, rows)
 
     def _before(self, before: int) -> Any:
@@ -123,6 +179,19 @@ def backward(start, rows, values, v):
         for k in range(start[j] + 1, start[j + 1]):
             x -= values[k] * v[rows[k]]
         v[j] = x / values[start[j]]
+
+
+@jit.inner
+def scale(directions, scales, v):
+    """v = (I + U (1 / diag(scales) - I) U') v in place; the directions (k, D) are orthonormal."""
+    D = v.size
+    for k in range(scales.size):
+        along = 0.0
+        for i in range(D):
+            along += directions[k * D + i] * v[i]
+        along *= 1.0 / scales[k] - 1.0
+        for i in range(D):
+            v[i] += along * directions[k * D + i]
 
 
 _SIGNATURE = "void(int64[::1], int64[::1], float64[::1], float64[::1])"

@@ -23,7 +23,7 @@ from scipy.linalg import lapack
 
 from mixedbayes import jit
 from mixedbayes.theta.record import Floats, Ints, copy, ints, reals
-from mixedbayes.theta.sparse_root import SparseRoot, backward, forward
+from mixedbayes.theta.sparse_root import SparseRoot, backward, forward, scale
 
 # Sections of a record, see `record`, next to one another.
 SECTIONS = (
@@ -31,10 +31,11 @@ SECTIONS = (
     "mode", "hyper", "slopes", "inner",
     "start", "columns", "couplings",  # K as compressed sparse rows
     "outer", "log_det",
-    "order", "below", "rows",  # of a sparse L_2, see `sparse_root`, with its values in `outer`
+    # of a sparse L_2, see `sparse_root`, with its values in `outer`
+    "order", "below", "rows", "directions", "scales",
 )  # fmt: skip
 (SPLIT, MODE, HYPER, SLOPES, INNER, START, COLUMNS, COUPLINGS, OUTER, LOG_DET, ORDER, BELOW,
- ROWS) = range(0, 26, 2)  # fmt: skip
+ ROWS, DIRECTIONS, SCALES) = range(0, 30, 2)  # fmt: skip
 
 
 DENSEST = 2100  # rows up to which L_2 is dense
@@ -135,10 +136,13 @@ class CholeskyFactor:
         return np.einsum(how, self.inner, x.reshape(-1, q)).ravel()
 
 
-def factorise(blocks: Floats, couplings: Matrix, rest: Matrix) -> CholeskyFactor:
+def factorise(
+    blocks: Floats, couplings: Matrix, rest: Matrix, within: Ints | None = None
+) -> CholeskyFactor:
     """L of H with first blocks (J, q, q), H_12 (J q, D), sparse or not, and H_22 (D, D), too.
 
-    Raises numpy.linalg.LinAlgError where H is not positive definite.
+    `within` (D,) are the blocks from which a sparse L_2 is made where it cannot be factored; see
+    `SparseRoot.loose`. Raises numpy.linalg.LinAlgError where H is not positive definite.
     """
     lower = np.linalg.cholesky(blocks)
     q = blocks.shape[1]
@@ -150,6 +154,10 @@ def factorise(blocks: Floats, couplings: Matrix, rest: Matrix) -> CholeskyFactor
         at = np.arange(len(inner))
         block_inverse = sparse.bsr_array((inner, at, np.arange(len(inner) + 1)))
         K = sparse.csr_array(block_inverse @ couplings)
+        if within is not None:
+            if not np.isfinite(inner).all():
+                raise np.linalg.LinAlgError("the curvature is no finite number")
+            return CholeskyFactor(inner, K, SparseRoot.loose(rest, K, within))
         both = K.T @ K
         rest = rest - (both.toarray() if isinstance(rest, np.ndarray) else both)
     else:
@@ -157,6 +165,8 @@ def factorise(blocks: Floats, couplings: Matrix, rest: Matrix) -> CholeskyFactor
     if not isinstance(rest, np.ndarray):
         if not np.isfinite(inner).all():
             raise np.linalg.LinAlgError("the curvature is no finite number")
+        if within is not None:
+            return CholeskyFactor(inner, K, SparseRoot.loose(rest, sparse.csr_array(K), within))
         return CholeskyFactor(inner, K, SparseRoot.of(rest))
     if not (np.isfinite(rest).all() and np.isfinite(inner).all()):
         raise np.linalg.LinAlgError("the curvature is no finite number")
@@ -233,10 +243,12 @@ def _outer_sections(factor: CholeskyFactor) -> dict[str, Floats | Ints]:
     if isinstance(factor.root, SparseRoot):
         root = factor.root
         return {
-            "outer": root.values, "order": root.order, "below": root.start, "rows": root.rows
+            "outer": root.values, "order": root.order, "below": root.start, "rows": root.rows,
+            "directions": root.directions, "scales": root.scales,
         }  # fmt: skip
     none = np.zeros(0, np.int64)
-    return {"outer": factor.outer, "order": none, "below": none, "rows": none}
+    dense = {"outer": factor.outer, "directions": np.zeros(0), "scales": np.zeros(0)}
+    return {**dense, "order": none, "below": none, "rows": none}
 
 
 def non_normality(points: Floats, gradients: Floats) -> float:
@@ -268,6 +280,7 @@ def to_theta(z, record, at, theta):
     order = ints(record, at + ORDER)
     if order.size:
         v = z[last:].copy()
+        scale(reals(record, at + DIRECTIONS), reals(record, at + SCALES), v)
         backward(ints(record, at + BELOW), ints(record, at + ROWS), outer, v)
         for i in range(D):
             rest[order[i]] = v[i]
@@ -330,6 +343,7 @@ def to_z(grad, record, at, out):
         for i in range(D):
             v[i] = rest[order[i]]
         forward(ints(record, at + BELOW), ints(record, at + ROWS), outer, v)
+        scale(reals(record, at + DIRECTIONS), reals(record, at + SCALES), v)
         copy(v, rest)
     else:
         for i in range(D - 1, -1, -1):

@@ -50,3 +50,22 @@ def test_what_is_known_given_what_comes_later(S, first, monkeypatch):
 def test_what_has_no_root_is_said(matrix, message):
     with pytest.raises(np.linalg.LinAlgError, match=message):
         SparseRoot.of(sparse.csc_array(matrix))
+
+
+def test_blocks_and_directions_agree_with_the_matrix_that_they_stand_for():
+    rng, D = np.random.default_rng(2), 12
+    K = sparse.csr_array(rng.normal(size=(20, D)) * (rng.random((20, D)) < 0.4))
+    A = rng.normal(size=(D, D))
+    given = K.T @ K + sparse.csr_array(A @ A.T + np.eye(D))
+    blocks = np.repeat(np.arange(6), 2)
+    root = SparseRoot.loose(given, K, blocks)
+    S = A @ A.T + np.eye(D)
+    np.testing.assert_allclose(root.matrix.toarray(), S * (blocks[:, None] == blocks))
+    # with a direction for all but one coordinate L L' is nearly S, and whitens it
+    L = np.linalg.inv(np.stack([root.whiten(e) for e in np.eye(D)], axis=1))
+    np.testing.assert_allclose(L @ L.T, S, atol=0.2 * np.abs(S).max())
+    assert root.log_det == pytest.approx(np.linalg.slogdet(L)[1])
+    x = rng.normal(size=D)
+    np.testing.assert_allclose(root.colour(x), np.linalg.inv(L).T @ x)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        SparseRoot.loose(K.T @ K - sparse.eye_array(D), K, blocks)
