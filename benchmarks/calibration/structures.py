@@ -81,10 +81,11 @@ def _unbalanced() -> pd.DataFrame:
     return _with_covariate({"g": np.repeat(np.arange(12), sizes)})
 
 
-def _nested() -> pd.DataFrame:
-    """8 outer levels, 2 to 4 inner ones in each, 3 rows each."""
-    outer = np.repeat(np.arange(8), np.tile([6, 9, 12, 9], 2))
-    inner = np.concatenate([np.repeat(np.arange(k), 3) for k in np.tile([2, 3, 4, 3], 2)])
+def _nested(rows: int = 3) -> pd.DataFrame:
+    """8 outer levels, 2 to 4 inner ones in each, with so many rows each."""
+    many = np.tile([2, 3, 4, 3], 2)
+    outer = np.repeat(np.arange(8), rows * many)
+    inner = np.concatenate([np.repeat(np.arange(k), rows) for k in many])
     return _with_covariate({"a": outer, "b": inner})
 
 
@@ -171,6 +172,12 @@ GENERALISED: Mapping[str, Structure] = {
         lambda: _nested().assign(y=lambda d: np.arange(len(d)) % 2),
         _COUNTS,
         "poisson",
+    ),
+    "bernoulli_nested": Structure(
+        "y ~ x + (1 | a/b)",
+        lambda: _nested(6).assign(y=lambda d: np.arange(len(d)) % 2),
+        _COUNTS,
+        "bernoulli",
     ),
     # effects of a level on two parameters are one vector
     "negative_binomial_shape": Structure(

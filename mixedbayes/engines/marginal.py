@@ -82,7 +82,8 @@ class MarginalEngine(Engine):
     NUTS moves, so that tuning is short. Where a surrogate of the gradient serves, see
     `mixedbayes.marginal.surrogate`, a step costs one value and follows a normal density exactly;
     where a value takes long, a draw costs one: `sample.transitions` takes the place of NUTS, unless
-    its proposals are rarely accepted, or the user sets what NUTS alone has.
+    its proposals are rarely accepted, chains stay for long where they are, or the user sets what
+    NUTS alone has.
     Samplers other than nutpie sample the pm.Model of `mixedbayes.model.marginal`.
     """
 

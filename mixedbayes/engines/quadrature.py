@@ -1,6 +1,7 @@
 """Draws of the few parameters of a generalised model whose effects are integrated by quadrature.
 
-By proposals from a polynomial, and NUTS where they are rarely accepted, or asked for.
+By proposals from a polynomial, and NUTS where they are rarely accepted, where chains stay for long
+in a tail, or where it is asked for.
 """
 
 from __future__ import annotations
@@ -184,6 +185,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.quadrature.draws import draw_all, summarise
     from mixedbayes.quadrature.evidence import integrated
     from mixedbayes.quadrature.kernel import density, draw_effects, marginal
+    from mixedbayes.quadrature.nested import draw_nested, nested
     from mixedbayes.quadrature.resolve import shift
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
     from mixedbayes.sample.density import THETA
@@ -198,7 +200,9 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
             'effects="summary" is of effects of one factor on the mean, and here there are others; '
             'use effects="draws".'
         )
-    jit.ahead(marginal, draw_effects)  # which a first fit compiles beside what follows
+    # which a first fit compiles beside what follows
+    several = len(spec.design.mu.groups) > 1
+    jit.ahead(*((nested, marginal, draw_nested) if several else (marginal, draw_effects)))
     density.ready()
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     if nodes is None and (said := resolved.trouble(factors(spec))) is not None:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 import mixedbayes as mb
+from mixedbayes.sample import transitions
 
 
-def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts():
+def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts(monkeypatch):
     rng = np.random.default_rng(2)
     g = np.repeat(np.arange(110), 4)
     eta = 0.4 + 0.8 * rng.standard_normal(110)[g]
@@ -23,3 +24,8 @@ def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts():
         said = fit.methods()
         assert ("proposals from a polynomial" in said) == (method != "NUTS")
         assert ("tree depth" in said) == (method == "NUTS")
+    monkeypatch.setattr(transitions, "sticks", lambda draws, rate: True)
+    fit = mb.fit("y ~ 1 + (1 | g)", data, **given)
+    assert fit.idata.posterior.attrs["inference_method"] == "NUTS"
+    assert "proposals from a polynomial" not in fit.methods()
+    assert str(fit.formulation) == "Quadrature()"

@@ -6,6 +6,7 @@ import pytest
 from scipy import special, stats
 
 import mixedbayes as mb
+from mixedbayes import jit
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.quadrature.density import QuadratureDensity
 from mixedbayes.quadrature.draws import draw_all
@@ -231,6 +232,27 @@ def test_chosen_with_many_levels():
     assert str(chosen.formulation) == "Quadrature()"
     few = mb.Model("y ~ x + (1 | a/b)", three("poisson"), family="poisson").formulation
     assert "from 750 levels of the finest and 100 of the coarsest on" in few.reason
+
+
+@pytest.mark.parametrize(
+    ("effects", "names"),
+    [
+        ("(1 | a/b)", {"marginal", "nested", "draw_nested"}),
+        ("(1 | a)", {"marginal", "draw_effects"}),
+    ],
+)
+def test_what_a_first_fit_needs_is_compiled_beside_it(monkeypatch, effects, names):
+    class Told(Exception):
+        pass
+
+    def ahead(*functions):
+        raise Told({f.symbol.rpartition(".")[2] for f in functions})
+
+    monkeypatch.setattr(jit, "ahead", ahead)
+    model = mb.Model(f"y ~ x + {effects}", few(), family="poisson", formulation=mb.Quadrature())
+    with pytest.raises(Told) as told:
+        model.fit(progress=False)
+    assert told.value.args == (names,)
 
 
 def test_summaries_of_nested_levels_are_refused_before_anything_is_sampled():

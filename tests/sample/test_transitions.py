@@ -1,7 +1,8 @@
 """Chains whose proposals come from a polynomial leave the density itself as it is."""
 
+import math
 from dataclasses import dataclass, replace
-from itertools import cycle
+from itertools import cycle, groupby
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,6 +51,21 @@ class Apart(Bent):
 
     def logp(self, theta):
         return apart(theta, np.empty(0), self.record)
+
+
+@jit.njit(VALUE_SIGNATURE)
+def heavy(z, gradient, record):
+    return -2.0 * math.log1p(z[0] ** 2 / 3.0) - 0.5 * z[1] ** 2
+
+
+@dataclass(frozen=True)
+class Heavy(Bent):
+    """Student's t of 3 degrees of freedom in one coordinate, beside a normal polynomial."""
+
+    compiled: ClassVar[Any] = heavy
+
+    def logp(self, theta):
+        return heavy(theta, np.empty(0), self.record)
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,31 @@ def test_one_chain_that_does_not_move_is_not_left_out(monkeypatch):
     tuned = [c.tuned for c in run.all()[0]]
     assert min(tuned) < transitions.LEAST / 2 < transitions.LEAST < np.mean(tuned)
     assert transitions.sample_transitions(Apart(), Normal(), settings) is None
+
+
+def test_chains_that_stay_in_a_tail_are_not_used(monkeypatch):
+    """They accept often enough in the tuning, and stay where the polynomial proposes too little."""
+    wide = Normal(1.1, radius=50.0)
+    assert transitions.sample_transitions(Heavy(), wide, SETTINGS) is None
+    monkeypatch.setattr(transitions, "sticks", lambda draws, rate: False)
+    used = transitions.sample_transitions(Heavy(), wide, SETTINGS)
+    same = (np.diff(used.posterior["theta"][..., 0], axis=1) == 0).T
+    longest = max(len(list(run)) for chain in same.T for still, run in groupby(chain) if still)
+    assert longest > 100
+    assert float(used.sample_stats["acceptance_rate"].mean()) > transitions.LEAST
+
+
+@pytest.mark.parametrize(("chains", "n"), [(4, 1000), (4, 250), (4, 100), (1, 1000)])
+def test_chains_that_reject_by_chance_are_used(chains, n):
+    """Of 20 runs of chains that accept 0.6 of all proposals, none is held to stay."""
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        new = rng.standard_normal((chains, n, 4))
+        moves = rng.random((chains, n)) < 0.6
+        moves[:, 0] = True
+        last = np.maximum.accumulate(np.where(moves, np.arange(n), 0), axis=1)
+        draws = np.take_along_axis(new, last[..., None], axis=1)
+        assert not transitions.sticks(draws, 0.6)
 
 
 def test_ctrl_c_keeps_the_draws_so_far(monkeypatch):
