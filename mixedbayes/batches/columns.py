@@ -277,6 +277,11 @@ class Scan:
         """As two doubles."""
         return float(self.state[3]), float(self.state[4])
 
+    @property
+    def squares(self) -> tuple[float, float]:
+        """Their sum, as two doubles."""
+        return float(self.state[5]), float(self.state[6])
+
     def mean(self, n: int) -> float:
         return float((self.state[3] + self.state[4]) / n)
 

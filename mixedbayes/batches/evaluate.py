@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,14 @@ import pandas as pd
 from mixedbayes.batches.columns import Mask, numbers
 from mixedbayes.batches.reading import Reading
 from mixedbayes.design.evaluate import Rows
-from mixedbayes.design.functions import State
+from mixedbayes.design.functions import State, Stateful
 from mixedbayes.design.memory import Memory
 from mixedbayes.design.table import Table, table
 from mixedbayes.design.used import names_in, walk
 from mixedbayes.design.values import Categorical, Matrix
 from mixedbayes.errors import DataError
 from mixedbayes.formula.nodes import Call, Name
+from mixedbayes.numerics.double import Floats
 from mixedbayes.sources.libraries import arrow
 
 
@@ -94,18 +97,62 @@ class Evaluation:
             )
 
 
-def state_of_range(read: Reading, call: Call, low: float, high: float) -> State:
-    """The state of a function that learns the range of its values alone."""
-    name = "x"
-    own = Table({name: pd.Series([low, high])}, pd.RangeIndex(2), (name,))
-    memory = Memory(read.functions, read.formula.text, frozenset([name]), read.own)
-    asked = replace(call, arguments=(Name(name, call.span),))
-    Rows(own, memory, fitting=True).value(asked)
+def state_of(read: Reading, call: Call, x: Floats) -> State:
+    """What a function learns of these values in memory, in plain types.
+
+    Raises
+    ------
+    DataError
+        Its settings cannot be.
+    """
+    memory = _called(read, call, x)
     (state,) = memory.states.values()
-    return {
-        key: [float(v) for v in value] if isinstance(value, list) else value
-        for key, value in state.items()
-    }
+    return {key: _plain(value) for key, value in state.items() if _counts(value)}
+
+
+def settings_of(read: Reading, call: Call) -> dict[str, Any]:
+    """The settings of a call of a function with a state, by their names."""
+    function, found = read.functions[call.function].call, {}
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def noted(state: State, x: Floats, *rest: Any, **named: Any) -> Floats:
+        bound = signature.bind(state, x, *rest, **named)
+        bound.apply_defaults()
+        found.update(bound.arguments)
+        return x
+
+    _called(read, call, np.zeros(1), {call.function: Stateful(noted)})
+    further = found.pop("settings", {})
+    return {name: found[name] for name in list(signature.parameters)[2:] if name in found} | further
+
+
+def _called(
+    read: Reading, call: Call, x: Floats, functions: Mapping[str, Any] | None = None
+) -> Memory:
+    """What is known after the call with a column of these values."""
+    name = "x"
+    own = Table({name: pd.Series(x)}, pd.RangeIndex(len(x)), (name,))
+    every = {**read.functions, **(functions or {})}
+    memory = Memory(every, read.formula.text, frozenset([name]), read.own)
+    Rows(own, memory, fitting=True).value(
+        replace(call, arguments=(Name(name, call.span), *call.arguments[1:]))
+    )
+    return memory
+
+
+def _counts(value: Any) -> bool:
+    """Whether something in a state says more than the call itself."""
+    return value is not None and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and lists of them."""
+    if isinstance(value, np.ndarray | list):
+        return np.asarray(value, np.float64).tolist()
+    if isinstance(value, Mapping):
+        return [float(value[key]) for key in sorted(value)]
+    return float(value)
 
 
 def columns_of(value: Any, n: int) -> tuple[np.ndarray, tuple[str, ...]]:

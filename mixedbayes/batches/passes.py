@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from mixedbayes.batches.first import FirstPass, Seen
+from mixedbayes.batches.learning import learned
 from mixedbayes.batches.margins import parts
 from mixedbayes.batches.reading import Reading, reading
 from mixedbayes.batches.second import SecondPass, Sums
@@ -45,7 +47,8 @@ def collapse(
     progress: bool = False,
     missing: str = "drop",
 ) -> Table:
-    """Read a source twice, and make rows that stand for its rows.
+    """Make rows that stand for the rows of a source, which is read twice, and more often where
+    functions of the formula learn of it (`learning`).
 
     Parameters
     ----------
@@ -91,7 +94,8 @@ def collapse(
     dropped = {name: seen.dropped[name] for name in read.columns if name in seen.dropped}
     seen = replace(seen, dropped=dropped)  # in the formula's order, not that of the batches
     check_seen(seen, source, missing)
-    second = SecondPass.of(read, seen, schema, cells)
+    again = partial(run, source, read, size=rows, on=on, progress=progress, title="Learning")
+    second = SecondPass.of(read, seen, schema, cells, learned(read, seen, again))
     found = run(source, second.read, second, rows, on, progress, "Adding up rows")
     made = finished(second, seen, found, source.describe())
     assert made.standing is not None

@@ -20,8 +20,6 @@ from mixedbayes.sources.libraries import arrow
 from mixedbayes.terms.bars import BARS
 
 _COMPARED = ("<", "<=", ">", ">=", "==", "!=")
-LEARNED = ("center", "scale")  # stateful functions whose state is a mean and an sd
-_KNOTS = "bs"  # whose state is the range of its values, where knots are given
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Reading:
     response, weights
         As the formula has them; "" where it has no weights.
     learned
-        Calls of functions that learn a mean and an sd of all rows, by their text.
+        Calls of functions that learn from all rows, by their text.
     """
 
     formula: Formula
@@ -231,7 +229,7 @@ def _derived(read: Reading) -> Reading:
 def _learned(
     formula: Formula, functions: Mapping[str, Any], own: frozenset[str], numeric: set[str]
 ) -> dict[str, Call]:
-    """Calls of functions that learn from all rows; DataError where they learn too much."""
+    """Calls of functions that learn from all rows; DataError where others are inside of them."""
     found: dict[str, Call] = {}
     for call in _calls(formula):
         function = functions.get(call.function)
@@ -240,12 +238,6 @@ def _learned(
         text = unparse(call)
         if call.function == "poly" and _is_true(dict(call.keywords).get("raw")):
             continue  # powers, which learn nothing
-        if call.function not in LEARNED and not _of_range(call):
-            raise DataError(
-                f"{text} chooses its columns by all values of {unparse(call.arguments[0])}, and "
-                f"the data are read in batches; write powers, {_powers(call)}, a spline with knots "
-                f"of yours, {_spline(call)}, or make its columns in the data"
-            )
         inside = set(names_in(call.arguments[0])) if call.arguments else set()
         nested = any(
             isinstance(functions.get(c.function), Stateful) for c in _within(call.arguments)
@@ -261,27 +253,6 @@ def _learned(
 
 def _is_true(node: Node | None) -> bool:
     return isinstance(node, Literal) and node.value is True
-
-
-def _of_range(call: Call) -> bool:
-    """A spline between knots that are given."""
-    named = dict(call.keywords)
-    return (
-        call.function == _KNOTS
-        and len(call.arguments) == 1
-        and "knots" in named
-        and "df" not in named
-    )
-
-
-def _spline(call: Call) -> str:
-    inner = unparse(call.arguments[0]) if call.arguments else "x"
-    return f"{_KNOTS}({inner}, knots=[10, 20, 30])"
-
-
-def _powers(call: Call) -> str:
-    inner = unparse(call.arguments[0]) if call.arguments else "x"
-    return f"{inner} + I({inner}**2)"
 
 
 def _calls(formula: Formula) -> Iterator[Call]:

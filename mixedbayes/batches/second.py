@@ -13,10 +13,10 @@ import pandas as pd
 
 from mixedbayes.batches.cells import Adding, Cells
 from mixedbayes.batches.columns import Coder, Levels, Mask, Scan, complete, numbers
-from mixedbayes.batches.evaluate import Evaluation, columns_of, state_of_range
+from mixedbayes.batches.evaluate import Evaluation, columns_of
 from mixedbayes.batches.first import Seen, too_many
 from mixedbayes.batches.margins import Margin, margins
-from mixedbayes.batches.reading import LEARNED, Reading, settled
+from mixedbayes.batches.reading import Reading, settled
 from mixedbayes.design.functions import State
 from mixedbayes.design.standing import product_name
 from mixedbayes.design.used import names_in
@@ -84,7 +84,9 @@ class SecondPass:
     used: int
 
     @classmethod
-    def of(cls, read: Reading, seen: Seen, schema: Any, most: int) -> SecondPass:
+    def of(
+        cls, read: Reading, seen: Seen, schema: Any, most: int, states: Mapping[str, State]
+    ) -> SecondPass:
         """After the first pass over a source with this schema.
 
         `read` is that of the first pass; the second's is `SecondPass.read`.
@@ -96,15 +98,6 @@ class SecondPass:
             if name not in levels:
                 values = np.unique(seen.scans[name].two)
                 levels[name] = Levels(name, [arrow().array(values).cast(schema.field(name).type)])
-        states: dict[str, State] = {}
-        for text, call in read.learned.items():
-            scan = seen.scans[text]
-            if call.function not in LEARNED:
-                states[text] = state_of_range(read, call, scan.low, scan.high)
-                continue
-            states[text] = {"mean": scan.mean(seen.used)}
-            if call.function == "scale":
-                states[text]["sd"] = scan.sd(seen.used)
         scans = {text: seen.scans[text] for text in own.looked_at if text in seen.scans}
         two = {text: np.array([0.0, 1.0]) for text in own.compared}
         two |= {t: np.array([s.low, s.high]) for t, s in scans.items() if s.few and s.finite}

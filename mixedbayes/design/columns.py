@@ -79,6 +79,8 @@ def _spline(transform: Any, state: dict[str, Any], x: Floats, settings: dict[str
         raise DataError(f"{len(knots)} knots; at most {_MOST_COLUMNS}")
     if knots is None and settings.get("df") is None and "constraints" in settings:
         raise DataError("say how many columns the spline has, as in df=4, or give its knots")
+    if isinstance(known := state.get("constraints"), list):
+        state["constraints"] = np.asarray(known, np.float64)
     basis = transform(x, _state=state, **settings)
     return np.column_stack([np.asarray(column, dtype=np.float64) for column in basis.values()])
 

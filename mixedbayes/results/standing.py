@@ -25,7 +25,7 @@ KIND = {
     "computed": Each(int),  # number of columns
     "fields": Each([str]),
     "numbers": [str],
-    "states": Each(Each((float, [float]))),
+    "states": Each(Each((float, [float], [[float]]))),
     "ranges": Each([float]),
     "parts?": Each(int),  # of grouping columns, where rows take part in some of them
 }

@@ -63,7 +63,7 @@ def test_two_functions(whole):
     pieces = [Batches(pa.Table.from_pandas(p), size=50) for p in parts]
     seen = [pickle.loads(pickle.dumps(first.partial(p.batches(read.columns)))) for p in pieces]
     together = reduce(first.combine, seen[::-1])
-    second = pickle.loads(pickle.dumps(SecondPass.of(read, together, schema, 1000)))
+    second = pickle.loads(pickle.dumps(SecondPass.of(read, together, schema, 1000, {})))
     sums = [second.partial(p.batches(second.read.columns)) for p in pieces]
     sums = [pickle.loads(pickle.dumps(s)) for s in sums]
     left = reduce(second.combine, sums)
@@ -137,14 +137,21 @@ def test_missing():
     ("formula", "said"),
     [
         ("y ~ s(x) + (1 | a)", "is a smooth"),
-        ("y ~ poly(x, 2) + (1 | a)", "all values of x"),
-        ("y ~ poly(x, 2, raw=False)", "all values of x"),
-        ("y ~ bs(x, df=5)", "all values of x"),
         ("y ~ x + ar1(k | a)", "effects with a structure"),
         (["y ~ x + (1 | a)", "sigma ~ x"], "is a formula for sigma"),
         ("mv(y, z) ~ x", "several responses"),
         ("y | mi() ~ x", "without a response"),
         ("y | se(w) ~ x + (1 | a)", "an error of its own"),
+        ("y ~ poly(k, 10)", "degree 10 needs more than 10 distinct values"),
+        ("y ~ poly(t, 2)", "degree 2 needs more than 2 distinct values"),
+        ("y ~ poly(x, 0)", "degree is a whole number"),
+        ("y ~ cr(k, df=3, lower_bound=2.5, upper_bound=3.5)", "the 1 distinct values of k from"),
+        ("y ~ cr(x, k=4)", "mgcv's k is df here"),
+        ("y ~ cr(x)", "how many columns the spline has"),
+        ("y ~ bs(x, df=2)", "`df` must be greater than 3"),
+        ("y ~ bs(x, df=5, lower_bound=50)", "extend beyond"),
+        ("y ~ bs(x, df=5, lower_bound=90, extrapolation='clip')", "cannot be computed"),
+        ("y ~ poly(scale(x), 2)", "learns from what"),
         ("y ~ scale(center(x))", "learns from what another function learns"),
         ("y ~ nothing + (1 | a)", "nothing"),
         ("y ~ x + (1 | gr(a, law='student'))", "reads rows"),
