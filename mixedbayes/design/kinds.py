@@ -145,8 +145,8 @@ def _arms(by: str, name: str, grouping: Grouping, refs: Ints, rows: Rows) -> Arm
         raise DataError(
             f"gr({name}, by={by}): {len(np.unique(refs[strange])):,} of the "
             f"{len(grouping.levels):,} levels of {name} are in several levels of {by}, such as "
-            f"{grouping.levels[level]!r}, which is in {listed(labels[mine].tolist())} (row "
-            f"{row_name(rows.table.index, int(strange[0]))} among others); each is in one. "
+            f"{grouping.levels.tolist()[level]!r}, which is in {listed(labels[mine].tolist())} "
+            f"(row {row_name(rows.table.index, int(strange[0]))} among others); each is in one. "
             f"Effects that differ within a level are slopes: (0 + {by} | {name})"
         )
     return Arms(by, labels, of_level)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,11 +20,12 @@ from mixedbayes.formula.smooths import PRODUCT, SmoothTerm, apart
 from mixedbayes.interop.lme4_code import r_response
 from mixedbayes.interop.r_formula import r_columns, r_name, r_offsets, r_string, r_text
 from mixedbayes.interop.r_placed import r_value
-from mixedbayes.interop.writing import check_columns
+from mixedbayes.interop.writing import check_columns, parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.smooths.registry import BASES
 
 _LARGE = 2000  # distinct points of a thin plate, of which mgcv draws as many at random
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`')  # texts, and names in backticks
 _AXES = (
     "# mgcv's penalties of what is straight are of other axes, so that fits may differ a little:"
 )
@@ -82,15 +84,40 @@ def mgcv_code(spec: Spec) -> str:
         place = f"data${r_name(name)}"
         if place not in done:
             head.append(f"{place} <- factor({place}, ordered = FALSE)")
+    lines = [
+        *head,
+        *(f"data${name} <- with(data, {value})" for name, value in made.columns.items()),
+        f"gam({', '.join(arguments)})",
+    ]
+    copies = _copies(spec, made)
     return "\n".join(
         [
             "library(mgcv)",
             *made.notes,
-            *head,
-            *(f"data${name} <- with(data, {value})" for name, value in made.columns.items()),
-            f"gam({', '.join(arguments)})",
+            *(f"data${name} <- data${theirs}" for theirs, name in copies.items()),
+            *(_QUOTED.sub(lambda found: copies.get(found[0], found[0]), line) for line in lines),
         ]
     )
+
+
+def _copies(spec: Spec, made: _Made) -> dict[str, str]:
+    """Names for columns whose own need backticks, without which mgcv pastes them together."""
+    columns = used_columns(spec.design.formula).columns
+    taken, out = {*columns, *made.columns}, dict[str, str]()
+    for column in sorted(columns):
+        if r_name(column) != column:
+            name = out[r_name(column)] = _plain(column, taken)
+            taken.add(name)
+    return out
+
+
+def _plain(said: str, taken: Collection[str]) -> str:
+    """A name that R reads without backticks."""
+    name = re.sub("[^A-Za-z0-9.]+", "_", said).strip("_.")
+    name = name if name[:1].isalpha() else f"x{name}"
+    while name in taken or r_name(name) != name:
+        name += "_"
+    return name
 
 
 def _check_family(spec: Spec) -> None:
@@ -239,6 +266,14 @@ def _group(spec: Spec, g: GroupDesign, made: _Made) -> str:
 
 def _column(spec: Spec, term: str, made: _Made) -> str:
     """A column of numbers in R, made where the data have it not."""
+    columns = used_columns(spec.design.formula).columns
+    for part in parts(term):
+        call = part.partition("(")[0]
+        if part not in columns and part.endswith("]") and call.isidentifier():
+            raise ModelError(
+                f"{call}() in effects by group is not written in R here: make it a column of the "
+                "data, and use that in the formula"
+            )
     value = r_value(term)
     if value == r_name(term):
         return value
@@ -246,9 +281,9 @@ def _column(spec: Spec, term: str, made: _Made) -> str:
 
 
 def _called(spec: Spec, said: str, value: str, made: _Made) -> str:
-    name = names.identifier(said)
-    taken = used_columns(spec.design.formula).columns
-    while name in taken or made.columns.setdefault(name, value) != value:
+    columns = used_columns(spec.design.formula).columns
+    name = _plain(said, columns)
+    while name in columns or made.columns.setdefault(name, value) != value:
         name += "_"
     return name
 

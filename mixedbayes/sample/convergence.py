@@ -339,7 +339,7 @@ def _divergences(found: Findings) -> str:
         return ""
     return (
         f"{n:,} of {found.total:,} draws diverged: the sampler met a region it cannot follow, so "
-        "tails may be missing. Remedy: target_accept=0.95 or 0.99, NonCentered() for the groups "
+        "tails may be missing. Remedy: target_accept=0.99, NonCentered() for the groups "
         "with few rows, or tighter sd priors."
     )
 
@@ -430,7 +430,7 @@ def _longer(found: Findings) -> int:
 
 
 def _longer_tuning(found: Findings) -> str:
-    return f"tune={_longer(found)}, target_accept=0.95"
+    return f"tune={_longer(found)}, target_accept=0.99"
 
 
 def _more(found: Findings, factor: float) -> int:

@@ -51,11 +51,18 @@ Tuning of a density, by ESS per 1000 gradients:
                               second, but where a log sd has the long left tail of few groups it
                               diverges in 6 of 16,000 draws, 0.9 in 4 of 200,000, 0.93 in none
                  0.9          turns
-                 0.95         turns, where a factor has fewer than 10 levels. The right tail of its
+                 0.98         turns, where a factor has fewer than 10 levels. The right tail of its
                               sd is long, and thresholds and coefficients grow with the sd there:
                               0.9 diverges in 10 of 800,000 draws (wine, 9 judges), 0.95 in none of
-                              320,000, for 3 % fewer effective draws. With more levels that tail is
-                              not met, and 0.95 costs up to a third (owls, 27 nests)
+                              320,000. Of 300 counts of 20,000 crossed by 5, 40 and 4 levels, whose
+                              intercept has the means of small factors, posteriors are so nearly
+                              normal that steps at 0.95 are 0.87, from a tail over to where an sd
+                              is too small: it diverges in 17 of 32,000 draws, 6 of 8 fits, 0.97
+                              in 2, 0.98 in 2 of 48,000, with a fifth more effective draws for as
+                              many gradients. Binary and ordered rows with 3 to 14 levels diverge at
+                              neither, and have a sixth fewer effective draws a second at 0.98. With
+                              more levels that tail is not met, and 0.95 costs up to a third (owls,
+                              27 nests)
                  0.8          quarter turns
 
 Tuning of a pm.Model with non-centred effects of 200 groups, by ESS per 1000 gradients:
@@ -105,7 +112,7 @@ _POINTS = 32  # at which the non-normality of a density without a surrogate is m
 _SMALL = 20  # coordinates up to which the low-rank estimate gains
 _TUNE, _TUNE_LARGE, _TUNE_QUARTER_TURN = 400, 500, 100
 _MANY, _NEARLY_NORMAL = 250, 1.0  # coordinates and non-normality for quarter turns without trees
-_FEW, _TARGET_ACCEPT_FEW = 10, 0.95  # levels of a factor
+_FEW, _TARGET_ACCEPT_FEW = 10, 0.98  # levels of a factor
 _TARGET_ACCEPT = {"leapfrog": 0.93, "turns": 0.9, "quarter_turn": 0.8}
 
 MODEL_TUNE = {"nutpie": 500, "pymc": 1000, "numpyro": 1000}

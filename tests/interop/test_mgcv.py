@@ -81,6 +81,51 @@ def test_a_made_column_leaves_one_of_its_name_alone(frame):
     assert '1 + arm_h + s(arm_h_, bs = "re")' in lines[-1]
 
 
+def test_names_that_mgcv_cannot_read_are_copied_first(frame):
+    """mgcv 1.8 pastes names into a formula without their backticks."""
+    d = frame.rename(columns={"x": "my x", "g": "the group", "y": "y (mm)"}).assign(my_x=frame.z)
+    lines = call(
+        "`y (mm)` ~ s(`my x`, k=5, bs='cr', knots=[0, 2, 5, 8, 10]) + my_x + (1 | `the group`)", d
+    )
+    assert lines[1:4] == [
+        "data$my_x_ <- data$`my x`",
+        "data$the_group <- data$`the group`",
+        "data$y_mm <- data$`y (mm)`",
+    ]
+    assert lines[4] == "data$the_group <- factor(data$the_group, ordered = FALSE)"
+    assert lines[5] == (
+        'gam(y_mm ~ 1 + my_x + s(my_x_, k = 5, bs = "cr") + s(the_group, bs = "re"), data = data, '
+        + GAUSSIAN
+        + ', knots = list(my_x_ = c(0, 2, 5, 8, 10)), method = "REML")'
+    )
+
+
+def test_words_of_r_and_of_other_alphabets_are_names_after_copies(frame):
+    d = frame.rename(columns={"x": "if", "z": "größe", "h": "_u", "w": "2.5"}).assign(TRUE=frame.w)
+    lines = call("y ~ `if` + `größe` + `TRUE` + (1 | `_u`) + (1 | `2.5`:g)", d)
+    assert lines[1:6] == [
+        "data$x2.5 <- data$`2.5`",
+        "data$TRUE_ <- data$`TRUE`",
+        "data$u <- data$`_u`",
+        "data$gr_e <- data$`größe`",
+        "data$if_ <- data$`if`",
+    ]
+    assert lines[-2] == "data$x2.5_g <- with(data, interaction(x2.5, g, drop = TRUE))"
+    assert "1 + if_ + gr_e + TRUE_ + s(u, " in lines[-1]
+
+
+def test_a_backtick_in_a_level_is_left_alone(frame):
+    d = frame.assign(h=frame.h.map({"p": "p`1`", "q": "q", "r": "r", "s": 's"`x`'}))
+    lines = call("y ~ (0 + h || g)", d)
+    assert 'data$h_p_1 <- with(data, 1 * (h == "p`1`"))' in lines
+
+
+@pytest.mark.parametrize("effects", ["diag(C(w) | g)", "(C(w) || g)", "(poly(z, 2) || g)"])
+def test_columns_of_effects_that_are_not_written_in_r_are_refused(effects, frame):
+    with pytest.raises(ModelError, match=r"is not written in R here: make it a column"):
+        call(f"y ~ {effects}", frame)
+
+
 def test_knots_are_an_argument_of_the_call(frame):
     last = call("y ~ s(x, bs='cc', knots=[0, 10]) + s(log(x + 1), k=4, bs='cr', "
                 "knots=[0, 1, 2, 2.4])", frame)[-1]  # fmt: skip

@@ -33,7 +33,7 @@ def test_a_stuck_chain_is_named(healthy, statistics):
     assert not report.ok
     (text,) = [m for m in report.messages if m.startswith("rhat is 1.01 or more")]
     assert "1 of 4 quantities (worst: sd_Subject[Days]" in text
-    assert "Remedy: tune=1000, target_accept=0.95; if it stays" in text
+    assert "Remedy: tune=1000, target_accept=0.99; if it stays" in text
 
 
 def test_chains_that_all_stand_still_disagree_as_much_as_can_be(healthy, statistics):
@@ -122,7 +122,7 @@ def test_divergences_come_first(healthy, statistics):
     report = check_convergence(draws, statistics(diverging=3))
     assert report.divergences == 3
     assert report.messages[0].startswith("3 of 4,000 draws diverged: the sampler met a region")
-    assert "target_accept=0.95" in report.messages[0]
+    assert "target_accept=0.99" in report.messages[0]
     assert "NonCentered()" in report.messages[0]
 
 

@@ -551,6 +551,13 @@ def test_what_is_wrong_with_a_bar_is_said(bar, message):
         mb.Model(f"y ~ x + (1 | {bar})", frame())
 
 
+def test_a_level_in_several_arms_is_named_as_the_data_have_it():
+    d = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "g": [5, 5, 6, 6], "arm": list("aabb")})
+    d = pd.concat([d, d.assign(arm="a")], ignore_index=True)
+    with pytest.raises(DataError, match=r"several levels of arm, such as 6, which is in 'a', 'b'"):
+        mb.Model("y ~ 1 + (1 | gr(g, by=arm))", d)
+
+
 def test_effects_with_an_id_are_plain():
     both = ["y ~ (1 | p | gr(g, by=arm))", "sigma ~ (1 | p | gr(g, by=arm))"]
     with pytest.raises(FormulaError, match="and have one covariance at all levels"):
