@@ -24,7 +24,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from math import isfinite, isnan, sqrt
+from math import isfinite, sqrt
 from pathlib import Path
 
 import nbformat
@@ -69,7 +69,6 @@ class _Page(HTMLParser):
     tables: list[Table] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     rows: list[list[tuple[str, str, int]]] | None = None  # tag, text, columns that it spans
-    skipped: int = 0
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -242,7 +241,7 @@ def differences_of_tables(saved: Table, fresh: Table, part: float, numbers: bool
             if x is None or y is None:
                 for each in differences_of_text(a, b, part, numbers):
                     yield where + each
-            elif numbers and not isnan(x):
+            elif numbers:
                 allowed = in_table(saved, old, column, part)
                 if not allowed.holds(x, y, last_digit(a)):
                     yield f"{where}saved {a}, fresh {b}"
