@@ -19,7 +19,7 @@ from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Name
 from mixedbayes.predict.missing_several import missing_of_several
 from mixedbayes.predict.predict import predict
-from mixedbayes.predict.question import Kind, Scale
+from mixedbayes.predict.question import Kind, Scale, ask, check_answer
 from mixedbayes.results.library import in_library
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import Description, Interval, Statistics
@@ -135,6 +135,9 @@ def missing(
     9     9     308 410.2 30.66 350.6 469.4
     """
     if post.design.several is not None:
+        asked = kind or "response"
+        ask(post.design, "auto", asked)  # that it is a kind
+        check_answer(asked, "draw", scale)  # columns by name have no other scale
         how = Description.asked(prob, statistics, interval)
         plain = {"prob": prob, "statistics": statistics, "interval": interval}
         return missing_of_several(post, kind, how, draws=draws, seed=seed, plain=plain)

@@ -121,16 +121,18 @@ def _drawn(
     if not every.correlated:
         return
     rho, rng = post.stacked("rho"), stream(seed_of(post, seed), MISSING)
-    e = standardised(post, np.arange(post.design.n))[0]
     known = np.full((every.m, len(every.names)), -1)
     known[every.units, every.places] = np.arange(post.design.n)
+    short = np.flatnonzero((known < 0).any(axis=1))  # of all units, those that lack something
+    known = known[short]
+    there_are = known >= 0
+    e = standardised(post, known[there_are])[0]
+    known[there_are] = np.arange(e.shape[1])
     made = np.zeros((post.n_draws, *known.shape))
-    patterns, of = np.unique(known >= 0, axis=0, return_inverse=True)
+    patterns, of = np.unique(there_are, axis=0, return_inverse=True)
     for p, pattern in enumerate(patterns):
         units = np.flatnonzero(of.ravel() == p)
         o, m = np.flatnonzero(pattern), np.flatnonzero(~pattern)
-        if not len(m):
-            continue
         R_mo = rho[:, m][:, :, o]
         K = np.linalg.solve(rho[:, o][:, :, o], R_mo.transpose(0, 2, 1)).transpose(0, 2, 1)
         left = rho[:, m][:, :, m] - K @ R_mo.transpose(0, 2, 1)
@@ -143,7 +145,7 @@ def _drawn(
         if name in there:
             own = there[name]
             eta, sd = _by_itself(own, "linear", seed), _sd(own)
-            yield name, eta + sd * made[:, own.units, k]
+            yield name, eta + sd * made[:, np.searchsorted(short, own.units), k]
 
 
 def _sd(own: Lacking) -> Floats:

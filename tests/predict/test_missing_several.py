@@ -94,6 +94,20 @@ def test_responses_of_different_families_are_drawn_by_their_own():
     assert set(np.unique(drawn.sel(obs="4:rating"))) <= {1, 2, 3}
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"kind": "median"}, "kind='median'"),
+        ({"kind": "median", "draws": True}, "kind='median'"),
+        ({"scale": "log"}, "scale='log'"),
+        ({"kind": "linear", "scale": "original"}, "on its own scale"),
+    ],
+)
+def test_a_question_that_is_none_is_refused(post, asked, said):
+    with pytest.raises(ModelError, match=said):
+        missing(post, **asked)
+
+
 def test_where_nothing_is_lacking_it_is_said():
     d = frame(missing=False)
     post = hand_made(FORMULAS, d, "gaussian", 3, np.random.default_rng(2), {"rho": RHO})
