@@ -73,7 +73,10 @@ class Reader:
                 "the data of this fit were not read in batches: fitted(), residuals(), predict() "
                 "and loo() have all its rows"
             )
-        again = standing.again if data is None else Again(opened(getattr(data, "of", data)))
+        again = standing.again
+        if data is not None:
+            of = getattr(data, "of", None)  # of what `mixedbayes.source` made
+            again = Again(opened(of if isinstance(of, Source) else data))
         if again.source is None:
             raise ModelError(
                 f"the rows of {standing.source} are not at hand: files of fits, and fits that come "

@@ -93,6 +93,10 @@ def test_source_is_not_at_hand(there, frame, tmp_path):
         again.by_batch()
     found = pd.concat(again.by_batch("residuals", data=opened_batches(frame, 50)))
     pd.testing.assert_frame_equal(found, pd.concat(there.by_batch("residuals")), rtol=1e-9)
+    named = frame.assign(of=1.0)  # as what mixedbayes.source() makes calls its source
+    for own in (named, mb.source(named, progress=False)):
+        tables = again.by_batch("residuals", data=own)
+        pd.testing.assert_frame_equal(pd.concat(tables), found, rtol=1e-9)
 
 
 @pytest.mark.parametrize("stat", ["mean", "sd", "min", "max", "zeros"])
