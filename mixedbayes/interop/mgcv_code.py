@@ -237,7 +237,7 @@ def _effects(spec: Spec, formula: Formula, g: GroupDesign, made: _Made) -> Itera
     if any(len(block) > 1 for block in one.blocks):
         effects = next(bar.effects for bar in formula.random if bar.group == g.name)
         near = one.covariance.nearest.get("mgcv", f"({effects} || {g.name})")
-        near = near.replace("{of}", effects.removeprefix("0 + "))
+        near = near.replace("{of}", effects.removeprefix("0 + ")).replace("{group}", g.name)
         raise ModelError(
             f"mgcv has no effects that are correlated with each other, and those of "
             f"{', '.join(one.terms)} over {g.name} are; nearest to it is {near}; R's gamm4 has "

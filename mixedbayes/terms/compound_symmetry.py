@@ -116,7 +116,7 @@ class HomogeneousCompoundSymmetry(CompoundSymmetry):
         "lme4": "cs({effects} | {group}, hom = TRUE)", "glmmTMB": "homcs({effects} | {group})",
     }  # fmt: skip
     nearest: ClassVar[Mapping[str, str]] = {
-        "mgcv": "(1 | g) + (1 | g:{of}), the same where the correlation is positive"
+        "mgcv": "(1 | {group}) + (1 | {group}:{of}), the same where the correlation is positive"
     }
     residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
         "brms": Written("cosy(gr = {group})", ("cosy",), lower=0.0)
