@@ -98,7 +98,11 @@ class AsymmetricLaplace(Gaussian):
     Parameters
     ----------
     link
-        Of mu: `mb.Identity()` or `mb.Log()`.
+        Of mu: `mb.Identity()` by default; or `mb.Log()`.
+    links
+        Of formulas of further parameters, by name, such as ``{"sigma": mb.Softplus()}``. sigma:
+        positive, `mb.Log()` or `mb.Softplus()`. quantile: a share, `mb.Logit()`, `mb.Probit()` or
+        `mb.Cloglog()`.
     quantile
         Order of the quantile, between 0 and 1; estimated if None.
 

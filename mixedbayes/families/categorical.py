@@ -95,9 +95,15 @@ class Categorical(Categories):
 
     Parameters
     ----------
+    link
+        Of the categories' predictors: `mb.Logit()`, the only one.
+    links
+        None: there are no further parameters.
     reference
         The category that the others are compared with; by default the first, which is that of
         pandas' categories, and else the first in the order of the alphabet or of numbers.
+    found
+        Set by the package, not by hand.
 
     See Also
     --------

@@ -36,8 +36,14 @@ class Multinomial(Categorical):
 
     Parameters
     ----------
+    link
+        Of the categories' predictors: `mb.Logit()`, the only one.
+    links
+        None: there are no further parameters.
     reference
         The column that the others are compared with; by default the first.
+    found, seen
+        Set by the package, not by hand.
 
     See Also
     --------

@@ -11,6 +11,8 @@ from docstrings import examples, failures, runs, shared_fits
 from public_api import classes, functions, methods, names, results, sections
 
 import mixedbayes as mb
+from mixedbayes.families.chosen import taken
+from mixedbayes.families.registry import FAMILIES
 
 CALLED = {
     **functions(),
@@ -64,8 +66,9 @@ def missing_of_class(name: str, kind: type) -> list[str]:
         return lacks
     if not issubclass(kind, Exception):
         parameters = {*inspect.signature(kind).parameters} - {"self"}
-        if parameters and not found.get("Parameters"):
-            lacks.append(f"Parameters {sorted(parameters)}")
+        described = set(names(found.get("Parameters", "")))
+        if described != parameters:
+            lacks.append(f"Parameters {sorted(parameters ^ described)}")
     lacks += [title for title in ("See Also", "Examples") if title not in found]
     test = examples(name, doc)
     if test is None or not runs(test):
@@ -102,6 +105,25 @@ def test_see_also_names_what_there_is():
         others = see_also(inspect.getdoc(described))
         strangers[name] = [other for other in others if not known(other)]
     assert {name: others for name, others in strangers.items() if others} == {}
+
+
+@pytest.mark.parametrize("kind", FAMILIES.values(), ids=lambda kind: kind.name)
+def test_families_say_the_links_that_they_have(kind):
+    """Those of the mean in their order, and of each further parameter that may have a formula."""
+    said = sections(inspect.getdoc(kind))["Parameters"]
+    of_mean, of_others = (
+        re.search(rf"(?m)^{entry}\n((?:    .*\n?)+)", said)[1] for entry in ("link", "links")
+    )
+    of_others = re.sub(r"``.*?``", "", " ".join(of_others.split()))  # without the example
+    assert links_of(of_mean) == [link.__name__ for link in kind.mean_links]
+    told = re.findall(r"((?:\w+(?:, | and )?)+): ((?:[^.]|\.(?=\w))+)\.", of_others)
+    told = {name: links_of(links) for names, links in told for name in re.split(", | and ", names)}
+    wanted = {p.name: [link.__name__ for link in taken(p)] for p in kind.declared if p.formula}
+    assert told == (wanted or {"None": []})
+
+
+def links_of(text: str) -> list[str]:
+    return re.findall(r"mb\.(\w+)\(\)", text)
 
 
 def test_packages_list_what_they_have():
