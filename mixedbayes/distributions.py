@@ -570,7 +570,7 @@ class Uniform(Prior):
     Raises
     ------
     PriorError
-        A number is not finite, or not positive where it has to be.
+        A bound is not finite, or `lower` is not below `upper`.
 
     See Also
     --------

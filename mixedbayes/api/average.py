@@ -138,7 +138,7 @@ def average(
     See Also
     --------
     compare : The scores that weights are of.
-    bayes_factor : Whether one of them is true.
+    bayes_factor : How much more probable the data are under one of two.
 
     Notes
     -----

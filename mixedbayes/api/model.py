@@ -400,8 +400,11 @@ class Model:
     ) -> Fit:
         """Sample the posterior.
 
-        Gaussian models are sampled with all effects integrated out, others as `formulation` says or
-        as serves best; `Fit.formulation` says which, and why. Nothing is compiled per model.
+        Gaussian models with identity link are sampled with their normal effects integrated out,
+        others as `formulation` says or as serves best; `Fit.formulation` says which, and why. What
+        a family's density needs is compiled when one of its models is first fitted, and kept; a
+        model of PyMC is compiled only where PyMC's formulations are asked for, or nothing else
+        serves.
 
         Parameters
         ----------
@@ -432,7 +435,7 @@ class Model:
         effects
             What is kept of the group effects: "draws", "summary" (mean, sd and quantiles; with
             ``Marginal()`` and ``Quadrature()``), or "auto": draws, unless these would take more
-            than 2 GB.
+            than 2 GB there.
         cache
             A folder: the same formula, data, priors, settings, seed and versions are read from it
             instead of sampled again. Needs a seed.

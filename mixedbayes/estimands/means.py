@@ -148,7 +148,7 @@ def means(
     1    C - A 13.86 1.076 11.75 15.97             1 0.01672
     2    C - B 5.912 1.079 3.788 8.024             1 0.01704
 
-    The same, in one group each of the six workers:
+    The same for each of the six workers:
 
     >>> len(fit.means("Machine", by="Worker"))
     18

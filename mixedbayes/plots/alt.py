@@ -13,7 +13,7 @@ def alt_text(sheet: Sheet) -> str:
     """Panels, axes and legend of a sheet in words: the alternative text of its image.
 
     It says what is drawn against what, not what to conclude from it. The text of a page has to say
-    that beside every picture, or the page's author writes an alternative text of his own.
+    that beside every picture, or the page's author writes another alternative text.
     """
     panels = sheet.panels
     said = [_panels([one_line(panel.title) for panel in panels])]

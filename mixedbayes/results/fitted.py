@@ -169,7 +169,7 @@ def fitted(
 
         - category: of ordered categories, whose probability it is;
         - mean, sd: posterior mean and standard deviation;
-        - lower, upper: ends of the interval of probability `prob`;
+        - lower, upper: ends of the interval of probability `prob`.
 
         Rows without a response, `y | mi()`, are not among them, which `attrs["note"]` says. Angles
         are described about their mean direction: an end of the interval can be beyond pi. Where the
@@ -302,7 +302,7 @@ def residuals(
 
         - category: of counts of categories, whose it is;
         - mean, sd: posterior mean and standard deviation;
-        - lower, upper: ends of the interval of probability `prob`;
+        - lower, upper: ends of the interval of probability `prob`.
 
     Raises
     ------

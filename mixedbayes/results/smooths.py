@@ -155,7 +155,7 @@ def smooths(
         - smooth: its name, "s(x)", "s(x):f[b]";
         - a column for each variable, missing where a curve is not along it;
         - mean, sd: posterior mean and standard deviation;
-        - lower, upper: ends of the interval of probability `prob`;
+        - lower, upper: ends of the interval of probability `prob`.
 
     Raises
     ------
@@ -290,7 +290,7 @@ def edf(
         - smooth: its name;
         - functions: how many it has, which bounds the degrees of freedom;
         - mean, sd: posterior mean and standard deviation;
-        - lower, upper: ends of the interval of probability `prob`;
+        - lower, upper: ends of the interval of probability `prob`.
 
     Raises
     ------

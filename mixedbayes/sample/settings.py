@@ -58,7 +58,8 @@ class Settings:
         Show one progress display in a terminal or a notebook; elsewhere nothing is ever printed.
     effects
         What is kept of the group effects: "draws", "summary" (mean, sd and quantiles; with
-        ``formulation=Marginal()``), or "auto": draws, unless these would take more than 2 GB.
+        ``Marginal()`` and ``Quadrature()``), or "auto": draws, unless these would take more than
+        2 GB there.
 
     Raises
     ------
