@@ -363,8 +363,8 @@ def car(neighbours: Any, rho: float) -> Relation:
     """
     if isinstance(rho, bool) or not isinstance(rho, int | float) or not 0 <= rho < 1:
         raise DataError(
-            f"rho={rho!r} is a number from 0 to below 1; at 1 the precision has no inverse: "
-            "mb.icar(W)"
+            f"rho={rho!r} is not a number from 0 to below 1; at 1 the precision has no inverse: "
+            "mb.icar(W) is for that"
         )
     W, levels = _neighbours(neighbours)
     counts = np.asarray(W.sum(axis=0)).ravel()

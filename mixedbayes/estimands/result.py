@@ -244,7 +244,10 @@ class Estimates:
         out = np.empty((4, len(self.grid)))
         for _, at in self._groups(rest):
             if len(at) < 2:
-                raise ModelError(f"there is one row along {', '.join(along)}: nothing to rank")
+                where = f" along {', '.join(along)}" if along else ""
+                raise ModelError(
+                    f"there is one row{where}: nothing to rank; ask for several values of a column"
+                )
             x = sign * self.sampled[at]
             unit = (3 * SLOPE_ROUNDING if self.kind == "slopes" else ROUNDING) * np.abs(x).max(
                 axis=0

@@ -418,3 +418,5 @@ def test_values_may_be_arrays_and_weights_must_be_numbers(gaussian):
         found.contrast(of=3)
     with pytest.raises(ModelError, match="nothing to rank"):
         comparisons(gaussian, {"arm": ("low", "high")}).rank()
+    with pytest.raises(ModelError, match="there is one row: nothing to rank"):
+        means(gaussian).rank()

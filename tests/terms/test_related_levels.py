@@ -232,7 +232,7 @@ def test_an_intrinsic_autoregression_is_scaled_and_adds_up_to_zero():
     ("make", "message"),
     [
         (lambda: mb.car(W, 1.0), "mb.icar"),
-        (lambda: mb.car(W, -0.1), "a number from 0 to below 1"),
+        (lambda: mb.car(W, -0.1), "rho=-0.1 is not a number from 0 to below 1"),
         (
             lambda: mb.car((np.zeros((2, 2)), ["a", "b"]), 0.5),
             "2 levels have no neighbours: 'a', 'b'",
