@@ -16,6 +16,7 @@ from mixedbayes.checks.predictive import statistic
 from mixedbayes.checks.weighing import MOST_NUMBERS, check_draws, relative_efficiency, weigh
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.numerics import psis
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.predict import predict
@@ -219,7 +220,7 @@ def loo_by_batch(post: Posterior, *, progress: bool = True) -> Scores:
     reader = Reader.of(post.design)
     n, sums, squares, p, high = 0, 0.0, 0.0, 0.0, 0
     pivot: float | None = None
-    good = min(1 - 1 / np.log10(post.n_draws), 0.7)
+    good = psis.good_k(post.n_draws)
     worst = pd.DataFrame()
     with display("Leaving out", reader.used, "rows", wanted=progress) as shown:
         for frame in reader.frames():

@@ -22,6 +22,7 @@ from mixedbayes.checks.weighing import MOST_NUMBERS, check_draws, relative_effic
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
+from mixedbayes.numerics import psis
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
@@ -233,7 +234,7 @@ def _result(
     def labelled(values: Floats) -> xr.DataArray:
         return xr.DataArray(values, coords, (dim,), name=response_name(post.spec))
 
-    good_k = min(1 - 1 / np.log10(post.n_draws), 0.7)
+    good_k = psis.good_k(post.n_draws)
     out = Loo(
         elpd=float(elpd.sum()),
         se=standard_error(elpd, held_out.copies),

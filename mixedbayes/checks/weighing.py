@@ -32,6 +32,10 @@ def check_draws(post: Posterior) -> None:
 
 def relative_efficiency(post: Posterior) -> float:
     """Effective over actual number of draws, on average over the parameters."""
+    return post.once("relative efficiency", lambda: _efficiency(post))
+
+
+def _efficiency(post: Posterior) -> float:
     values = population_draws(post.draws)
     if post.shape[0] < 2 or not len(values):
         return 1.0

@@ -27,6 +27,11 @@ def tail_length(draws: int, efficiency: float) -> int:
     return draws // 5
 
 
+def good_k(draws: int) -> float:
+    """Largest k with which weights of so many draws can be trusted: min(1 - 1 / log10(S), 0.7)."""
+    return float(min(1 - 1 / np.log10(max(draws, 2)), 0.7))
+
+
 @dataclass(frozen=True, eq=False)
 class _Tails:
     """Of u targets."""

@@ -34,8 +34,8 @@ class Importance:
 
     @property
     def limit(self) -> float:
-        """Largest reliable Pareto k: min(1 - 1 / log10(S), 0.7)."""
-        return min(1 - 1 / np.log10(max(len(self.weights), 2)), 0.7)
+        """Largest reliable Pareto k."""
+        return psis.good_k(len(self.weights))
 
     @property
     def worth_enough(self) -> bool:
