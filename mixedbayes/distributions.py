@@ -11,9 +11,10 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.errors import PriorError
+from mixedbayes.numerics import univariate
 
 __all__ = [
     "LKJ",
@@ -146,7 +147,7 @@ class Normal(_Location):
     positive: ClassVar[tuple[str, ...]] = ("sigma",)
 
     def frozen(self) -> Any:
-        return stats.norm(self.mu, self.sigma)
+        return univariate.Normal(self.mu, self.sigma)
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class StudentT(_Location):
     positive: ClassVar[tuple[str, ...]] = ("nu", "sigma")
 
     def frozen(self) -> Any:
-        return stats.t(self.nu, self.mu, self.sigma)
+        return univariate.StudentT(self.mu, self.sigma, (self.nu,))
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ class Cauchy(_Location):
     positive: ClassVar[tuple[str, ...]] = ("beta",)
 
     def frozen(self) -> Any:
-        return stats.cauchy(self.alpha, self.beta)
+        return univariate.Cauchy(self.alpha, self.beta)
 
 
 @dataclass(frozen=True)
@@ -290,14 +291,14 @@ class HalfNormal(Prior):
     support: ClassVar[str] = "positive"
 
     def frozen(self) -> Any:
-        return stats.halfnorm(scale=self.sigma)
+        return univariate.HalfNormal(scale=self.sigma)
 
 
 class _HalfT:
     """SciPy has no half Student-t: density and quantiles from the symmetric one."""
 
     def __init__(self, nu: float, sigma: float) -> None:
-        self._t = stats.t(nu, 0.0, sigma)
+        self._t = univariate.StudentT(0.0, sigma, (nu,))
         self._nu, self._sigma = nu, sigma
 
     def mean(self) -> float:
@@ -411,7 +412,7 @@ class HalfCauchy(Prior):
     support: ClassVar[str] = "positive"
 
     def frozen(self) -> Any:
-        return stats.halfcauchy(scale=self.beta)
+        return univariate.HalfCauchy(scale=self.beta)
 
 
 @dataclass(frozen=True)
@@ -456,7 +457,7 @@ class Exponential(Prior):
     support: ClassVar[str] = "positive"
 
     def frozen(self) -> Any:
-        return stats.expon(scale=1 / self.lam)
+        return univariate.Exponential(scale=1 / self.lam)
 
 
 @dataclass(frozen=True)
@@ -504,7 +505,7 @@ class Gamma(Prior):
     support: ClassVar[str] = "positive"
 
     def frozen(self) -> Any:
-        return stats.gamma(self.alpha, scale=1 / self.beta)
+        return univariate.Gamma(0.0, 1 / self.beta, (self.alpha,))
 
 
 @dataclass(frozen=True)
@@ -551,7 +552,7 @@ class InverseGamma(Prior):
     support: ClassVar[str] = "positive"
 
     def frozen(self) -> Any:
-        return stats.invgamma(self.alpha, scale=self.beta)
+        return univariate.InverseGamma(0.0, self.beta, (self.alpha,))
 
 
 @dataclass(frozen=True)
@@ -605,7 +606,7 @@ class Uniform(Prior):
             )
 
     def frozen(self) -> Any:
-        return stats.uniform(self.lower, self.upper - self.lower)
+        return univariate.Uniform(self.lower, self.upper - self.lower)
 
     def __str__(self) -> str:
         """In as many digits as tell the ends apart."""
@@ -718,7 +719,7 @@ class Share(Prior):
     support: ClassVar[str] = "share"
 
     def frozen(self) -> Any:
-        return stats.beta(self.alpha, self.beta)
+        return univariate.Beta(0.0, 1.0, (self.alpha, self.beta))
 
 
 @dataclass(frozen=True)
@@ -799,7 +800,7 @@ class Dirichlet(Prior):
         """The SciPy distribution of each share."""
         assert isinstance(self.alpha, tuple)
         total = sum(self.alpha)
-        return tuple(stats.beta(a, total - a) for a in self.alpha)
+        return tuple(univariate.Beta(0.0, 1.0, (a, total - a)) for a in self.alpha)
 
     def logpdf(self, x: Any) -> Any:
         """Log density at shares x (..., k), in k - 1 of them."""

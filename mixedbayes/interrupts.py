@@ -101,6 +101,18 @@ class _Later(ModuleType):
         return getattr(load(self.__name__), name)
 
 
+def later(module: str) -> Any:
+    """This module, imported when something of it is first read.
+
+    Of a large library of which few functions are called, and those seldom.
+
+    >>> stats = later("scipy.stats")
+    >>> float(stats.norm.cdf(0.0))
+    0.5
+    """
+    return _Later(module)
+
+
 @contextmanager
 def put_off(module: str) -> Iterator[None]:
     """What is imported in this block imports this module only when it reads something of it.

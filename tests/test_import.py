@@ -60,6 +60,22 @@ print(arviz.loo is nutpie.arviz.loo, sys.modules["arviz"].__spec__.name)
     assert run.stdout.split() == ["[]", "True", "arviz"]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["'Reaction ~ Days + (Days | Subject)', mb.load_data('sleepstudy')",
+     "'TICKS ~ YEAR + (1 | BROOD)', mb.load_data('grouseticks'), family='poisson'"],
+    ids=["gaussian", "poisson"],
+)  # fmt: skip
+def test_a_fit_and_its_summary_load_neither_scipys_distributions_nor_a_library_of_files(asked):
+    code = f"""
+import sys, mixedbayes as mb
+str(mb.fit({asked}, draws=100, seed=1, progress=False).summary())
+print([m for m in ("scipy.stats", "scipy.ndimage", "h5py") if m in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def test_only_the_density_that_a_fit_needs_is_compiled():
     code = (
         "import sys; "

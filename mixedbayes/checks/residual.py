@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.checks.leave_out import take
@@ -21,6 +20,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family, per_row
 from mixedbayes.families.limited import completed
+from mixedbayes.interrupts import later
 from mixedbayes.predict.forward import correlated_noise, responses
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
@@ -32,6 +32,8 @@ from mixedbayes.results.fitted import (
     row_parameters,
 )
 from mixedbayes.results.posterior import Posterior
+
+stats = later("scipy.stats")
 
 # ---- rows that count several times, written out ------------------------------------------------
 

@@ -21,14 +21,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
+from scipy import sparse
 
 from mixedbayes.checks.report import Finding
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.limited import log_density
+from mixedbayes.interrupts import later
 from mixedbayes.numerics import woodbury
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.terms.base import Term
+
+stats = later("scipy.stats")
 
 SMALL_P = 0.025  # of the smallest of all pairs of a predictor and a factor, times their number
 FEWEST_LEVELS = 4

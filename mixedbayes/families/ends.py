@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
 
 from mixedbayes import jit
 from mixedbayes.design.types import Design, Floats, Ints
@@ -23,6 +22,9 @@ from mixedbayes.families.bounded import AT_ZERO
 from mixedbayes.families.limited import log_mass as beta_mass
 from mixedbayes.families.masses import mass_of
 from mixedbayes.families.rows import RowDensity, Rows
+from mixedbayes.interrupts import later
+
+stats = later("scipy.stats")
 
 _STEP = 1e-4  # of the differences that give slopes of the mean, in the predictor
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
@@ -20,8 +20,11 @@ from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.interrupts import later
 from mixedbayes.numerics.incomplete import log_gamma_tail
 from mixedbayes.numerics.special import digamma
+
+stats = later("scipy.stats")
 
 
 @compiled

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
@@ -19,6 +19,9 @@ from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.gaussian import NORMAL, normal_rows, row_sd, scale_prior, with_row_sd
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
+from mixedbayes.interrupts import later
+
+stats = later("scipy.stats")
 
 _LARGEST = float(np.log(np.finfo(float).max))  # a draw beyond the largest number is that number
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
 
 from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
@@ -19,7 +18,10 @@ from mixedbayes.families.links import Identity
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.families.within import mean_within
+from mixedbayes.interrupts import later
 from mixedbayes.numerics.special import log_ndtr
+
+stats = later("scipy.stats")
 
 _MOST = 20.0  # in units of `_reach`, how far ndt may be below the smallest response
 

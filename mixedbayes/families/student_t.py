@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
@@ -17,8 +17,11 @@ from mixedbayes.families.elsewhere import InMgcv
 from mixedbayes.families.gaussian import Gaussian, beyond_offset
 from mixedbayes.families.links import Identity
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.interrupts import later
 from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import digamma
+
+stats = later("scipy.stats")
 
 _LOG_2 = math.log(2.0)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.design.values import row_name
@@ -27,7 +27,10 @@ from mixedbayes.families.base import (
 )
 from mixedbayes.families.links import Identity, Link, TanHalf
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.interrupts import later
 from mixedbayes.numerics.special import bessel
+
+stats = later("scipy.stats")
 
 _NEAR_THE_END = 2.4  # of a mean direction, where the link's end at pi is within reach
 _MANY = 100.0  # kappa from which the variance is a series in 1 / kappa

@@ -12,7 +12,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
+
+from mixedbayes.interrupts import later
+
+stats = later("scipy.stats")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

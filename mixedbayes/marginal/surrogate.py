@@ -17,12 +17,12 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.stats import qmc
+from scipy import special
 
 from mixedbayes.marginal.density import MarginalDensity, Surrogate
 from mixedbayes.marginal.problem import Problem
 from mixedbayes.marginal.start import ThetaDensity
+from mixedbayes.numerics.halton import halton
 from mixedbayes.theta.whitening import non_normality
 
 Floats = NDArray[np.float64]
@@ -60,7 +60,7 @@ def fit_surrogate(density: ThetaDensity, cores: int) -> Surrogate | None:
     each = combinations_with_replacement(range(d + 1), 4 - len(last))
     terms = np.array([(*term, *last) for term in each][:-1], np.int64)
     n = -(-_EQUATIONS * len(terms) // d)
-    points = _SPREAD * stats.norm.ppf(qmc.Halton(d, rng=0).random(n))
+    points = _SPREAD * special.ndtri(halton(d, n, seed=0))
     checks = np.random.default_rng(0).standard_normal((_CHECKS, d))
     everywhere = np.concatenate([points, checks])
     with ThreadPoolExecutor(cores) as pool:
@@ -75,7 +75,7 @@ def fit_surrogate(density: ThetaDensity, cores: int) -> Surrogate | None:
     miss = derivatives(terms, checks) @ solution - gradients[n:]
     if np.sqrt(np.mean(miss**2)) > _ERROR:
         return None
-    radius = np.sqrt(stats.chi2.isf(_OUTSIDE, d))
+    radius = np.sqrt(special.chdtri(d, _OUTSIDE))
     return Surrogate(terms, solution, float(radius), non_normality(everywhere, gradients))
 
 

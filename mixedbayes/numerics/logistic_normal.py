@@ -15,9 +15,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special, stats
+from scipy import linalg, special
 
 from mixedbayes import jit
+from mixedbayes.interrupts import later
+
+stats = later("scipy.stats")
 
 Floats = NDArray[np.float64]
 

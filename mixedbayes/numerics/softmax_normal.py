@@ -7,9 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes import jit
+from mixedbayes.interrupts import later
+
+stats = later("scipy.stats")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Across, Floats, GroupDesign
 from mixedbayes.distributions import Normal
-from mixedbayes.numerics import correlation
+from mixedbayes.numerics import correlation, univariate
 from mixedbayes.predict.forward import effects
 from mixedbayes.predict.prior import correlation_draws, correlation_roots
 from mixedbayes.predict.streams import named_stream, seed_of
@@ -91,7 +90,7 @@ class NamedPrior:
             return None
         mean = sum(w * prior.mu for prior, w in normals)  # type: ignore[attr-defined]
         variance = sum((w * prior.sigma) ** 2 for prior, w in normals)  # type: ignore[attr-defined]
-        return stats.norm(mean, np.sqrt(variance))
+        return univariate.Normal(float(mean), float(np.sqrt(variance)))
 
     def _itself(self, q: Quantity) -> bool:
         """Whether a number's prior is of it, or of what population effects are sums of."""

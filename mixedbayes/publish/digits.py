@@ -24,13 +24,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from mixedbayes.design.types import Floats
+from mixedbayes.interrupts import later
 from mixedbayes.results.tables import Description, Interval
 from mixedbayes.sample import health
 
-_ONE_SD = stats.norm.cdf([-1.0, 1.0])
+stats = later("scipy.stats")
+
+_ONE_SD = special.ndtr([-1.0, 1.0])
 _CLEAR = 1.5  # units of the sd's first digit that the error may be, for it to be shown
 _SAME = 1e-12  # sd over estimate below which a number is one, but for rounding
 _MOST_PLACES = 6

@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.design.types import Design
 from mixedbayes.families.base import Family
+from mixedbayes.interrupts import later
 from mixedbayes.joint.search import start
 from mixedbayes.priors.types import Priors
 from mixedbayes.quadrature.density import QuadratureDensity
 from mixedbayes.quadrature.obstacle import effects_of_level
 from mixedbayes.quadrature.resolve import Resolved, resolve
 from mixedbayes.quadrature.rule import Rule
+
+stats = later("scipy.stats")
 
 POINTS = 4000
 _NU = 5.0  # degrees of freedom of the points' t distribution, wider than the posterior

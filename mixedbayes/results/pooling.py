@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign
+from mixedbayes.interrupts import later
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.level_fits import LevelFits, complete_pooling, level_fits
 from mixedbayes.results.posterior import Posterior
@@ -21,6 +21,8 @@ from mixedbayes.results.shrinkage import (
     own_response,
 )
 from mixedbayes.results.tables import OF_CHAINS, Description, Interval, Statistics, stack, tails
+
+stats = later("scipy.stats")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]

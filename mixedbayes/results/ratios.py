@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
+from scipy import special
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, LinearPredictor
@@ -30,7 +30,7 @@ from mixedbayes.terms.base import need_plain
 _OF_THE_RATIO = ("mean", "sd", "median", "mad", "mcse")  # others are the same as of its logarithm
 _DUMMY = re.compile(r".+\[[^\[\]]+\]")
 # Two levels drawn at random differ by sqrt(2) sd N(0, 1); the median of |N(0, 1)| is this.
-_MEDIAN = float(np.sqrt(2) * stats.norm.ppf(0.75))
+_MEDIAN = float(np.sqrt(2) * special.ndtri(0.75))
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from io import SEEK_END, BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from mixedbayes.errors import FileError
+from mixedbayes.interrupts import later
 from mixedbayes.results import frame, known
 from mixedbayes.results.files import (
     ANY,
@@ -42,6 +42,11 @@ from mixedbayes.results.frame import (
     to_bytes,
 )
 from mixedbayes.terms.relation import Relation
+
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = later("h5py")
 
 # ---- a checksum behind the content -------------------------------------------------------------
 # It finds damage, of any bit, before anything else of the file is looked at. It is no signature:
@@ -86,7 +91,7 @@ def _line(digest: str) -> bytes:
 # writes.
 
 
-_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_FILTERS = ("FILTER_DEFLATE", "FILTER_SHUFFLE", "FILTER_FLETCHER32")  # of h5py.h5z
 _DEEPEST = 16  # groups within groups
 # What the arrays may take in memory: draws do not compress much; a few constant ones may.
 _MOST_TIMES, _MOST_MORE = 100, 2**26
@@ -144,7 +149,7 @@ def _array(array: h5py.Dataset, where: str) -> int:
     if made.get_external_count() or array.is_virtual:
         raise FileError(f"{where} takes its values from another file")
     filters = {made.get_filter(i)[0] for i in range(made.get_nfilters())}
-    if filters - _FILTERS:
+    if filters - {getattr(h5py.h5z, name) for name in _FILTERS}:
         raise FileError(f"{where} is packed in a way that is not known (filters {filters})")
     text = h5py.check_string_dtype(array.dtype) is not None
     if not text and array.dtype.kind not in "biuf":

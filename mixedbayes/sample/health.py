@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import fft, special, stats
+from numpy.typing import NDArray
+from scipy import fft, special
 
 from mixedbayes.design.types import Floats
 
@@ -130,10 +131,23 @@ def normal_scores(x: Floats) -> Floats:
     order = np.argsort(flat, axis=1)
     scores = np.empty(flat.shape)
     np.put_along_axis(scores, order, blom(np.arange(1.0, size + 1), size)[None, :], axis=1)
-    tied = (np.diff(np.take_along_axis(flat, order, axis=1), axis=1) == 0).any(axis=1)
+    same = np.diff(np.take_along_axis(flat, order, axis=1), axis=1) == 0
+    tied = same.any(axis=1)
     if tied.any():
-        scores[tied] = blom(stats.rankdata(flat[tied], axis=1), size)
+        own = scores[tied]
+        np.put_along_axis(own, order[tied], blom(_shared_ranks(same[tied]), size), axis=1)
+        scores[tied] = own
     return scores.reshape(x.shape)
+
+
+def _shared_ranks(same: NDArray[np.bool_]) -> Floats:
+    """(K, m) ranks of sorted numbers, equal ones at their mean; `same` (K, m - 1) as the next."""
+    apart, places = np.ones((len(same), 1), bool), np.arange(same.shape[1] + 1)
+    first = np.where(np.concatenate([apart, ~same], axis=1), places, 0)
+    last = np.where(np.concatenate([~same, apart], axis=1), places, places[-1])
+    first = np.maximum.accumulate(first, axis=1)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    return 1 + (first + last) / 2
 
 
 def blom(ranks: Floats, size: int) -> Floats:

@@ -19,11 +19,11 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
-from scipy import stats
 
 from mixedbayes import jit
 from mixedbayes.distributions import LKJ, Prior, Uniform
 from mixedbayes.errors import ModelError, PriorError
+from mixedbayes.numerics import univariate
 from mixedbayes.theta import logpriors
 from mixedbayes.theta.logpriors import Coordinate, partial_correlation, scaled_beta
 
@@ -63,7 +63,7 @@ class Scaled:
 
     def distribution(self) -> Any:
         """The same as a SciPy distribution."""
-        return stats.beta(self.a, self.b, loc=self.lower, scale=self.upper - self.lower)
+        return univariate.Beta(self.lower, self.upper - self.lower, (self.a, self.b))
 
     def of_unit(self, x: Any) -> Any:
         """z from x in (0, 1), which PyMC's graph has as a variable; arrays or graphs."""
@@ -75,7 +75,7 @@ class Scaled:
 
     def unit_log_density(self, x: Floats) -> Floats:
         """(...) log density of x (...)."""
-        return np.asarray(stats.beta.logpdf(x, self.a, self.b))
+        return np.asarray(univariate.Beta(0.0, 1.0, (self.a, self.b)).logpdf(x))
 
     def draw(self, size: int, rng: np.random.Generator) -> Floats:
         """(size,) draws of z."""

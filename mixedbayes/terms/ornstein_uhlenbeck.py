@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 
 from mixedbayes.distributions import InverseGamma, Prior, Uniform
+from mixedbayes.numerics import univariate
 from mixedbayes.terms.chain import SMALLEST, chain_rows, chain_slopes, fill_chain
 from mixedbayes.terms.covariance import Axis, Covariance, Floats, Positive
 
@@ -125,9 +126,9 @@ def inverse_gamma(low: float, high: float) -> InverseGamma:
     """That with 95 % between two numbers, to three digits."""
 
     def spread(log_shape: float) -> float:
-        ends = stats.invgamma(math.exp(log_shape)).ppf(_ENDS)
+        ends = univariate.InverseGamma(shapes=(math.exp(log_shape),)).ppf(_ENDS)
         return float(np.log(ends[1] / ends[0])) - math.log(high / low)
 
     shape = math.exp(optimize.brentq(spread, math.log(0.05), math.log(1e4)))
-    scale = low / float(stats.invgamma(shape).ppf(_ENDS[0]))
+    scale = low / float(univariate.InverseGamma(shapes=(shape,)).ppf(_ENDS[0]))
     return InverseGamma(float(f"{shape:.3g}"), float(f"{scale:.3g}"))

@@ -20,12 +20,14 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
 
 from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.interrupts import later
 from mixedbayes.names import LAG
 from mixedbayes.numerics.correlation import CLOSEST
 from mixedbayes.terms.covariance import Axis, Covariance, Floats, Scaled
+
+stats = later("scipy.stats")
 
 _DRAWS = 100_000
 
