@@ -356,25 +356,26 @@ def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan 
 
 
 def products_of(design: Design, priors: Priors) -> int:
-    """How many products of columns the entries of the residual's inverse covariance make, at most.
-
-    None need counting where rows are independent with one sigma.
+    """How many products of columns the residual's inverse covariance makes, at most; 0 where rows
+    are independent with one sigma.
     """
     from mixedbayes.marginal.sparse.entries import find_entries
 
     if design.residual is None and not design.further:
         return 0
     groups = design.mu.groups
-    each = len(design.mu.terms) + design.mu.intercept + 1  # columns of a row, and the response
-    each += sum(len(g.pieces) * len(g.terms) for g in groups)
+    alone = len(design.mu.terms) + design.mu.intercept + 1  # columns of a row, and the response
+    each = alone + sum(len(g.pieces) * len(g.terms) for g in groups)
     _, _, columns, offset = _scales(design, priors)
     entries = find_entries(errors_of(design, columns, offset), design.n, None)
     every = sum(g.n_levels * len(g.terms) for g in groups) + each
-    meets = np.full(design.n, float(each))
+    meets, total = np.full(design.n, float(each)), 0.0
     if entries.sums is not None:
         meets = np.append(meets, np.minimum(np.diff(entries.sums.indptr) * float(each), every))
+        met = alone + entries.met([(g.pieces, g.n_levels, len(g.terms)) for g in groups])
+        total = float((met * (met + 1)).sum())
     per_weight = np.bincount(entries.number, meets[entries.rows] * meets[entries.columns])
-    return int(np.minimum(per_weight, float(every) * meets.max()).sum())
+    return int(total + np.minimum(per_weight, float(every) * meets.max()).sum())
 
 
 def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:

@@ -1,5 +1,6 @@
 """Residuals with correlations and a sigma of their own, by the multivariate normal density."""
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,7 +86,8 @@ def noise(name, rng, n, *, T=5, arms=1, sigma="number", J=None):
     c = Correlations(refs, places, structure.positions(T), kind, own, arms)
     if sigma == "number":
         return Noise(Errors(correlations=c), structure, z, np.array([0.8]))
-    X = np.eye(T)[places] if sigma == "classes" else columns(rng, n, 2)
+    classes = {"classes": np.eye(T)[places], "halves": np.eye(2)[(places > 2).astype(int)]}
+    X = classes[sigma] if sigma in classes else columns(rng, n, 2)
     offset = rng.normal(size=n) if sigma == "offset" else None
     return Noise(Errors(X, offset, c), structure, z, 0.3 * rng.normal(size=X.shape[1]))
 
@@ -110,6 +112,8 @@ CASES = [
     ("toep", "smooth", ("weights",), {"sigma": "classes"}),
     ("cs", "membership of slopes", ("sampled factors",), {"sigma": "continuous"}),
     ("homcs", "more levels than rows", (), {"arms": 2}),
+    ("homcs", "two smooths and everything", EXTRAS, {"arms": 2, "sigma": "offset"}),
+    ("homcs", "related slopes and groups", ("sampled columns", "weights"), {"sigma": "halves"}),
     ("homtoep", "pedigree", ("offset",), {"sigma": "offset", "T": 9}),
     ("us", "smooth", ("weights",), {"T": 30, "J": 40}),  # sizes that BLAS takes
 ]
@@ -210,31 +214,69 @@ def test_groups_with_the_same_positions_and_classes_share_their_entries():
     assert len(equal.of) == 1 + 4
 
 
-def test_equal_correlations_of_thousands_of_rows_are_sums_and_no_matrix():
-    """An inverse a I + b 1 1', of two classes of rows and known weights: three pairs of sums."""
-    rng = np.random.default_rng(4)
-    n = 30_000
-    refs, weights = np.repeat([0, 1, 2], [20_000, 9_999, 1]), rng.uniform(0.5, 2, n)
-    places = np.concatenate([np.arange(m) for m in (20_000, 9_999, 1)])
+def test_equal_correlations_of_one_sigma_are_a_sum_for_each_group():
+    """An inverse a I + b 1 1': no pairs of rows, and one base for all groups of a size."""
+    sizes = np.array([20_000, 9_999, 9_999, 1])
+    refs, places = np.repeat(np.arange(4), sizes), np.concatenate([*map(np.arange, sizes)])
     c = Correlations(refs, places, np.arange(20_000.0), "equal")
-    X = np.eye(2)[rng.integers(0, 2, n)]
-    found = find_entries(Errors(X, None, c), n, weights)
-    assert len(found.rows) == n + 2 * 3
-    y, gamma = rng.normal(size=n), np.array([-0.3, 0.2])
-    u, of_class = np.exp(-X @ gamma), np.exp(-found.scale_X @ gamma)
-    rho, last = 0.4, refs == 2
-    inner, B = [], {0: 1.0, 1: 1 / (1 - rho)}
-    for k, m in enumerate((9_999, 20_000)):
-        B[2 + k] = -rho / ((1 - rho) * (1 + (m - 1) * rho))
-    w = [B[base] * of_class[a] * of_class[b] for base, a, b in found.of]
-    rows = np.append(y, found.sums @ y)
-    each = found.scale * np.take(w, found.number) * rows[found.rows] * rows[found.columns]
-    twice = np.where(found.rows == found.columns, 1, 2)
-    e = y * u * np.sqrt(weights)
-    for g, m in ((0, 20_000), (1, 9_999)):
-        own = e[refs == g]
-        inner.append((own @ own - rho / (1 + (m - 1) * rho) * own.sum() ** 2) / (1 - rho))
-    assert (each * twice).sum() == pytest.approx(sum(inner) + e[last] @ e[last], rel=1e-12)
+    found = find_entries(Errors(correlations=c), len(refs), None)
+    assert len(found.rows) == len(refs) + 3
+    assert len(found.of) == 2 + 2
+    assert not len(found.one.base)
+
+
+@pytest.mark.parametrize("sigma", ["classes", "continuous"])
+def test_equal_correlations_of_thousands_of_rows_of_any_sigma_are_of_rank_one(sigma):
+    """By the normal density of rows with a common effect, which costs as much as they are many."""
+    rng = np.random.default_rng(4)
+    sizes = np.array([20_000, 9_999, 1])
+    refs, places = np.repeat(np.arange(3), sizes), np.concatenate([*map(np.arange, sizes)])
+    n, rho = len(refs), 0.4
+    c = Correlations(refs, places, np.arange(20_000.0), "equal")
+    X = columns(rng, n, 2) if sigma == "continuous" else np.eye(2)[rng.integers(0, 2, n)]
+    weights, gamma, at = rng.uniform(0.5, 2, n), np.array([-0.3, 0.2]), np.arange(20_000.0)
+    own = Noise(Errors(X, None, c), COVARIANCES["homcs"].placed(at, "t"), np.array([[rho]]), gamma)
+    prior = {"prior_mean": np.zeros(2), "prior_precision": np.eye(2)}
+    case = Case(
+        rng.normal(size=n), columns(rng, n, 2), [], [], 1.0, prior, options={"weights": weights}
+    )
+    started = time.process_time()
+    problem = problem_of(case, own)
+    assert problem.ints.size + problem.floats.size < 60 * n
+    assert problem.plan.flops < 200 * n
+
+    def inverse(A, rho, gamma):
+        """R^-1 A and log|R|, group by group."""
+        u, out, log_det = np.exp(-X @ gamma) * np.sqrt(weights), np.empty_like(A), 0.0
+        for g, m in enumerate(sizes):
+            here, whole = refs == g, 1 + (m - 1) * rho
+            x = A[here] * u[here, None]
+            x -= rho / whole * x.sum(axis=0)
+            out[here] = x * u[here, None] / (1 - rho)
+            log_det += (m - 1) * np.log1p(-rho) + np.log(whole) - 2 * np.log(u[here]).sum()
+        return out, log_det
+
+    def density(rho, gamma):
+        both = np.column_stack([case.X, case.y])
+        found, log_det = inverse(both, rho, gamma)
+        S = both.T @ found
+        P = np.eye(2) + S[:2, :2]
+        quadratic = S[2, 2] - S[2, :2] @ np.linalg.solve(P, S[:2, 2])
+        return -0.5 * (n * np.log(2 * np.pi) + log_det + np.linalg.slogdet(P)[1] + quadratic)
+
+    x = problem.pack([], np.concatenate([ar1_pair(rho, 1).ravel(), gamma]))
+    value, gradient = evaluate(problem, x)
+    # some tenths of a second; the pairs of its rows, which are 2e8, took the memory of a machine
+    assert time.process_time() - started < 20
+    assert value == pytest.approx(density(rho, gamma), rel=1e-10)
+    steps = 1e-5 * np.eye(3)
+    slopes = [
+        (density(rho + d[0], gamma + d[1:]) - density(rho - d[0], gamma - d[1:])) / 2e-5
+        for d in steps
+    ]
+    root = (ar1_pair(rho + 1e-6, 1) - ar1_pair(rho - 1e-6, 1)).ravel() / 2e-6
+    found = [gradient[:4] @ root, *gradient[4:]]
+    np.testing.assert_allclose(found, slopes, rtol=1e-5, atol=1e-2)
 
 
 def test_thousands_of_times_are_a_chain_and_no_matrix():

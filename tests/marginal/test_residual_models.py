@@ -2,6 +2,7 @@
 likelihoods, effects and draws.
 """
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from mixedbayes.marginal.effects import conditional_moments, draw_effects
 from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.mode import find_mode
 from mixedbayes.marginal.parameters import Constrained
-from mixedbayes.marginal.setup import set_up
+from mixedbayes.marginal.setup import products_of, set_up
 from mixedbayes.marginal.sparse.problem import build_sparse_problem
 from mixedbayes.marginal.sparse.products import Effects
 from mixedbayes.model.coords import dims_of
@@ -53,6 +54,7 @@ MODELS = {
     "toep": ("y ~ x + (1 | site) + (1 | arm)", "toep(visit | id)", {"rho": mb.LKJ(3)}),
     "hetar1": ("y ~ x", "hetar1(visit | id)", {}),
     "cs, sigma": (["y ~ x + (1 | id)", "sigma ~ x * arm"], "cs(visit | id)", {}),
+    "cosy, sigma": (["y | weights(w) ~ x + (1 | site)", "sigma ~ x"], "cosy(id, by=arm)", {}),
     "sigma": (["y | weights(w) ~ x + (1 | id) + (1 | site)", "sigma ~ x + offset(w)"], None, {}),
     "sigma of classes": (["y ~ x + (x | id)", "sigma ~ 0 + arm"], None, {}),
     "known sds": ("y | se(w) ~ x", "ar1(visit | id)", {}),
@@ -343,6 +345,29 @@ def test_auto_is_marginal(name):
     assert choose_engine("auto", spec).engine.name == "marginal"
 
 
+def test_equal_residuals_of_thousands_of_rows_with_their_own_sigmas_are_integrated():
+    """20,000 rows of one group, each of another sigma: no pairs of them."""
+    rng, sizes = np.random.default_rng(0), [20_000, 200, 1]
+    d = pd.DataFrame({"id": np.repeat(["a", "b", "c"], sizes)})
+    d["x"], d["site"] = rng.normal(size=len(d)), rng.integers(0, 20, len(d))
+    d["y"] = rng.normal(size=len(d)) * np.exp(0.2 * d.x)
+    spec = residual_spec(["y ~ x + (1 | site)", "sigma ~ x"], d, "cosy(id)")
+    assert choose_engine("auto", spec).engine.name == "marginal"
+    started = time.process_time()
+    setup = set_up(spec.design, spec.priors)
+    assert setup.problem.plan.flops < 200 * len(d)
+    assert time.process_time() - started < 5  # a tenth; pairs of 2,000 rows took as long
+
+
+def test_columns_of_many_groups_of_equal_residuals_are_counted_once():
+    """Groups whose own level is met by none else, of which each has few columns."""
+    d = frame(J=400, T=20)
+    spec = residual_spec(["y ~ x + (1 | id)", "sigma ~ x"], d, "cosy(id)")
+    found = products_of(spec.design, spec.priors)
+    rows = 4**2 * len(d)  # of two population columns, an effect and the response
+    assert rows < found <= rows + 4 * 5 * 400
+
+
 def test_too_many_products_are_left_to_others(monkeypatch):
     monkeypatch.setattr("mixedbayes.engines.marginal.MAX_PRODUCTS", 300)
     spec = residual_spec(["y ~ x + (1 | id)", "sigma ~ x"], frame())
@@ -354,6 +379,11 @@ def test_too_many_products_are_left_to_others(monkeypatch):
     monkeypatch.setattr("mixedbayes.marginal.sparse.accumulate.MOST", 100)
     with pytest.raises(ModelError, match=r"distinct entries, and their products .* more than 100"):
         set_up(spec.design, spec.priors)
+    monkeypatch.setattr("mixedbayes.marginal.sparse.accumulate.MOST", 1000)
+    set_up(spec.design, spec.priors)
+    beside = residual_spec(["y ~ x + (1 | id)", "sigma ~ x"], frame(), "cosy(site)")
+    with pytest.raises(ModelError, match=r"distinct entries, .* more than 1,000; use formulation"):
+        set_up(beside.design, beside.priors)
 
 
 def test_the_account_names_what_stays_in_nuts():

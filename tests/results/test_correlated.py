@@ -27,7 +27,7 @@ CASES = {
     "ar1": ("ar1(visit | id)", "y | weights(w) ~ x"),
     "unstr by arm": ("unstr(visit | id, by=arm)", "y ~ x"),
     "ou": ("ou(time | id)", ["y ~ x", "sigma ~ x"]),
-    "cosy": ("cosy(id)", "y ~ x"),
+    "cosy": ("cosy(id)", ["y ~ x", "sigma ~ x"]),
     "arma11": ("arma11(visit | id)", "y ~ x"),
     "toep": ("toep(visit | id)", "y ~ x"),
     "beside effects": ("ar1(visit | id)", "y ~ x + (1 | id)"),

@@ -1,8 +1,10 @@
-"""How the products depend on the entries of the residual's inverse covariance: products = G w."""
+"""How the products depend on the residual's inverse covariance: they are G w, of its entries, and
+the sum of b t t' over groups in which it is of rank one beside its diagonal.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -11,9 +13,9 @@ from mixedbayes import jit
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.plan import Floats, Ints
-from mixedbayes.marginal.sparse.entries import Entries
+from mixedbayes.marginal.sparse.entries import Entries, RankOne
 
-MOST = 100_000_000  # entries of G
+MOST = 100_000_000  # entries of G, and places of what is of rank one
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,18 @@ class Places:
         v_val = vy + self.n_sampled
         return c, yy, vy, v_val, v_val + len(self.v_idx)
 
+    @property
+    def lookup(self) -> tuple[Ints, ...]:
+        """What `_place` takes after two columns."""
+        width = np.diff(self.col)
+        nodes = np.repeat(np.arange(len(width)), np.diff(self.ptr))
+        edge0 = np.zeros(len(self.node) + 1, np.int64)
+        edge0[1:] = np.cumsum(width[nodes] * width[self.node])
+        return (
+            self.ptr, self.node, edge0, self.col, np.repeat(np.arange(len(width)), width),
+            self.v_ptr, self.v_idx, np.array(self.starts, np.int64),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class Spread:
@@ -47,38 +61,81 @@ class Spread:
     value: Floats
 
 
-def spread(entries: Entries, rows: sparse.csr_array, places: Places) -> Spread:
-    """G of rows (n, columns + r + 1): of all columns, the sampled ones, and the response.
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Of each group of `entries.RankOne` the columns of its t, and where their products are."""
+
+    base: Ints  # (G,)
+    ptr: Ints  # (G + 1,) columns
+    sum_ptr: Ints  # (ptr[G] + 1,) what each of them is a sum of, u_class times value
+    sum_class: Ints
+    value: Floats
+    at: Ints  # (pairs, 2) places of products, of each group the lower triangle row by row; or -1
+
+    @classmethod
+    def none(cls) -> Sums:
+        """Of no group."""
+        empty, zero = np.zeros(0, np.int64), np.zeros(1, np.int64)
+        return cls(empty, zero, zero, empty, np.zeros(0), np.zeros((0, 2), np.int64))
+
+    @property
+    def widest(self) -> int:
+        """Most columns of a group."""
+        return int(np.diff(self.ptr).max(initial=0))
+
+    @property
+    def flops(self) -> int:
+        """Multiplications of all products."""
+        return 2 * len(self.value) + 2 * len(self.at)
+
+
+def spread(entries: Entries, rows: sparse.csr_array, places: Places) -> tuple[Spread, Sums]:
+    """G of rows (n, columns + r + 1): of all columns, the sampled ones, and the response; and what
+    is of rank one.
 
     Raises
     ------
     ModelError
-        G would have more than MOST entries.
+        Both would have more than MOST entries.
     """
     counts = np.diff(rows.indptr).astype(np.int64)
     bound = counts[entries.rows] * counts[entries.columns]
     # a weight is at most in all products, however many entries of R^-1 it stands for
     own = np.minimum(np.bincount(entries.number, bound), places.starts[-1])
-    if own.sum() > MOST:
+    sums, column = _sums(entries.one, rows)
+    wide = np.diff(sums.ptr)
+    total = own.sum() + float(wide @ (wide + 1))
+    if total > MOST:
         raise ModelError(
             f"the residual's inverse covariance has {len(own):,} distinct entries, and their "
-            f"products with {places.starts[-1]:,} pairs of columns need {own.sum():,.0f} numbers, "
+            f"products with {places.starts[-1]:,} pairs of columns need {total:,.0f} numbers, "
             f"more than {MOST:,}; use formulation=mb.PartiallyCentered(), or a sigma and "
             "correlations that fewer rows have for themselves"
         )
-    order = np.argsort(entries.number, kind="stable")
-    edge0 = np.zeros(len(places.node) + 1, np.int64)
-    width = np.diff(places.col)
-    nodes = np.repeat(np.arange(len(width)), np.diff(places.ptr))
-    edge0[1:] = np.cumsum(width[nodes] * width[places.node])
+    order, lookup = np.argsort(entries.number, kind="stable"), places.lookup
     ptr, row, value = _accumulate(
         entries.rows[order], entries.columns[order], entries.number[order],
         entries.scale[order], len(entries.of), rows.indptr.astype(np.int64),
-        rows.indices.astype(np.int64), rows.data, places.ptr, places.node, edge0,
-        places.col, np.repeat(np.arange(len(width)), width), places.v_ptr, places.v_idx,
-        np.array(places.starts, np.int64),
+        rows.indices.astype(np.int64), rows.data, *lookup,
     )  # fmt: skip
-    return Spread(ptr, row, value)
+    return Spread(ptr, row, value), replace(sums, at=_pairs(sums.ptr, column, *lookup))
+
+
+def _sums(one: RankOne | None, rows: sparse.csr_array) -> tuple[Sums, Ints]:
+    """Without places; and the columns of each group."""
+    if one is None:
+        return Sums.none(), np.zeros(0, np.int64)
+    found = rows[one.rows].tocoo()
+    key = one.group[found.row] * rows.shape[1] + found.col
+    order = np.argsort(key, kind="stable")
+    known, first = np.unique(key[order], return_index=True)
+    group, column = np.divmod(known, rows.shape[1])
+    ptr = np.searchsorted(group, np.arange(len(one.base) + 1))
+    sums = Sums(
+        one.base, ptr, np.append(first, len(key)), one.classes[found.row[order]],
+        found.data[order], np.zeros((0, 2), np.int64),
+    )  # fmt: skip
+    return sums, column.astype(np.int64)
 
 
 @inner
@@ -156,3 +213,26 @@ def _accumulate(
             end += 1
         out_ptr[m + 1] = end
     return out_ptr, row[:end].copy(), value[:end].copy()
+
+
+@jit.njit(
+    "i8[:, ::1](i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    "i8[::1])",
+    nogil=True,
+)
+def _pairs(group_ptr, column, ptr, node, edge0, col, node_of, v_ptr, v_idx, starts):
+    """`Sums.at`."""
+    total = 0
+    for g in range(group_ptr.size - 1):
+        m = group_ptr[g + 1] - group_ptr[g]
+        total += m * (m + 1) // 2
+    out, end = np.empty((total, 2), np.int64), 0
+    for g in range(group_ptr.size - 1):
+        for i in range(group_ptr[g], group_ptr[g + 1]):
+            for j in range(group_ptr[g], i + 1):
+                one, other = _place(
+                    column[i], column[j], ptr, node, edge0, col, node_of, v_ptr, v_idx, starts
+                )
+                out[end, 0], out[end, 1] = one, other if other != one else -1
+                end += 1
+    return out

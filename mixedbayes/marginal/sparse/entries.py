@@ -4,12 +4,13 @@ Rows of one *class* have one sigma. The inverse correlations of a group's rows f
 positions that it has, so that groups with the same positions and classes share all entries. Of a
 chain, whose neighbours alone have entries, they follow from the distance to the row before. Of m
 equal correlations the inverse is a I + b_m 1 1', and 1 1' needs the sums of a group's rows alone:
-those of each class are further rows, of which it has entries in the place of all pairs.
+those of each class are further rows. Of a group of one class it has one entry there, in the place
+of all pairs; of one of several classes it is of rank one, and no weight is made of its pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -161,8 +162,19 @@ class Errors:
 
 
 @dataclass(frozen=True, eq=False)
+class RankOne:
+    """b t t' of each group of several classes, t the sum of u_a times its sums of class a."""
+
+    rows: Ints  # (v,) rows of these sums, by group
+    classes: Ints  # (v,) their classes
+    group: Ints  # (v,) of G, ascending
+    base: Ints  # (G,) which base b is
+
+
+@dataclass(frozen=True, eq=False)
 class Entries:
-    """R^-1 has scale[t] * w_(number[t]) at (rows[t], columns[t]), and at its mirror image.
+    """R^-1 has scale[t] * w_(number[t]) at (rows[t], columns[t]), and at its mirror image; and what
+    is `one`.
 
     Rows from n on are sums of the rows that are given.
     """
@@ -180,6 +192,7 @@ class Entries:
     record: Ints  # see `weights.find_weights`; roots by their places among all
     sums: sparse.csr_array | None = None  # (v, n) the rows from n on
     together: sparse.csr_array | None = None  # (J, n) groups all of whose rows are correlated; ones
+    one: RankOne | None = None  # of equal correlations
 
     @property
     def flops(self) -> int:
@@ -212,6 +225,24 @@ class Entries:
         at = np.concatenate([i, j, own]), np.concatenate([j, i, own])
         return sparse.csr_array((np.ones(len(at[0]), np.float32), at), shape=(n, n))
 
+    def met(self, terms: Sequence[tuple[Sequence[tuple[Codes, Floats]], int, int]]) -> Floats:
+        """(G,) how many columns of effects the rows of each group of rank one have; terms by their
+        pieces, levels and effects of a level.
+        """
+        own, sums = self.one, self.sums
+        if own is None or sums is None:
+            return np.zeros(0)
+        (v, n), G = sums.shape, len(own.base)
+        ones = np.ones(len(own.rows)), (own.group, own.rows - n)
+        rows, total = sparse.csr_array(ones, shape=(G, v)) @ sums, np.zeros(G)
+        for pieces, n_levels, width in terms:
+            found = sparse.csr_array((G, n_levels))
+            for refs, _ in pieces:
+                at = np.ones(n), (np.arange(n), np.asarray(refs))
+                found = found + rows @ sparse.csr_array(at, shape=(n, n_levels))
+            total += width * np.diff(found.indptr)
+        return total
+
 
 def find_entries(errors: Errors, n: int, weights: Floats | None) -> Entries:
     """The entries for n rows with these known weights.
@@ -223,10 +254,11 @@ def find_entries(errors: Errors, n: int, weights: Floats | None) -> Entries:
     """
     classes, class_n, X, offset = _classes(errors, n)
     root = np.ones(n) if weights is None else np.sqrt(weights)
-    c, sums, together = errors.correlations, None, None
+    c, sums, together, one = errors.correlations, None, None, None
     if c is not None and c.kind == "equal":
         sums, together, of_sums = _sums(c, classes, root)
-        parts, n_bases, n_roots, record = _equal(c, together, sums)
+        parts, one, n_bases, record = _equal(c, together, sums, of_sums)
+        n_roots = 4 * c.n_arms
         classes, root = np.append(classes, of_sums), np.append(root, np.ones(len(of_sums)))
     else:
         parts, n_bases, n_roots, record = _parts(c, n)
@@ -236,7 +268,7 @@ def find_entries(errors: Errors, n: int, weights: Floats | None) -> Entries:
     of = np.column_stack([key // len(both), *np.divmod(both[key % len(both)], len(class_n))])
     return Entries(
         rows, columns, number.astype(np.int64), root[rows] * root[columns], of, n_bases,
-        class_n, X, offset, n_roots, record, sums, together,
+        class_n, X, offset, n_roots, record, sums, together, one,
     )  # fmt: skip
 
 
@@ -295,8 +327,9 @@ def _sums(
 
 
 def _equal(
-    c: Correlations, together: sparse.csr_array, sums: sparse.csr_array
-) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
+    c: Correlations, together: sparse.csr_array, sums: sparse.csr_array, of_sums: Ints
+) -> tuple[list[tuple[Ints, Ints, Ints]], RankOne, int, Ints]:
+    """Rows, columns and base of all entries; what is of rank one; how many bases; the record."""
     sizes, first = np.diff(together.indptr), c.order[c.starts[:-1]]
     alone = first[np.diff(c.starts) == 1]
     arm = c.arm(together.indices[together.indptr[:-1]])
@@ -312,18 +345,14 @@ def _equal(
         (alone, alone, np.zeros(len(alone), np.int64)),
         (together.indices, together.indices, own_base[np.repeat(arm, sizes)]),
     ]
-    # the group of each sum, which are by group
     group_of_row = np.empty(len(c.order), np.int64)
     group_of_row[together.indices] = np.repeat(np.arange(len(sizes)), sizes)
-    group, starts, many = np.unique(
-        group_of_row[sums.indices[sums.indptr[:-1]]], return_index=True, return_counts=True
-    )
-    for k in np.unique(many):
-        at = starts[many == k]
-        each, (i, j) = len(c.order) + at[:, None] + np.arange(k), np.tril_indices(k)
-        of = np.repeat(base[group[many == k]], len(i))
-        parts.append((each[:, i].ravel(), each[:, j].ravel(), of))
-    return parts, next_base, 4 * c.n_arms, np.array(record, np.int64)
+    group = group_of_row[sums.indices[sums.indptr[:-1]]]  # of each sum, ascending
+    each, apart = len(c.order) + np.arange(len(group)), np.bincount(group)[group] == 1
+    parts.append((each[apart], each[apart], base[group[apart]]))
+    mixed, number = np.unique(group[~apart], return_inverse=True)
+    one = RankOne(each[~apart], of_sums[~apart], number.astype(np.int64), base[mixed])
+    return parts, one, next_base, np.array(record, np.int64)
 
 
 def _patterns(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:

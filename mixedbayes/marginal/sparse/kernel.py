@@ -39,7 +39,7 @@ def residual(h, ints, floats, x):
     )  # fmt: skip
     value = find_weights(ints, floats, x, at, B, u, w)
     if np.isfinite(value):
-        make_products(ints, floats, w, P)
+        make_products(ints, floats, B, u, w, P)
     return at, B, u, P, value
 
 

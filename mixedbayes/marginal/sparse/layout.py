@@ -31,6 +31,8 @@ class Header(NamedTuple):
     n_roots: int  # numbers of roots of the residual's correlations
     n_errors: int  # integers of their record
     n_links: int  # distances of neighbours in chains of effects
+    n_ones: int  # groups G whose part of the inverse is of rank one, see `entries.RankOne`
+    n_one: int  # most columns of one of them
     c: int  # in the products: (n_columns,) those with the response
     yy: int  # its square
     vy: int  # (r,) those of the sampled columns with it
@@ -78,6 +80,11 @@ class Header(NamedTuple):
     # (n_links, 2) of each distance how many neighbours have it, and the first of three numbers by
     # which parts of the precision are multiplied
     links: int
+    one_base: int  # (G,) the base b of b t t'
+    one_ptr: int  # (G + 1,) columns of the products that each t has
+    sum_ptr: int  # (one_ptr[G] + 1,) what each of them is a sum of, times u
+    sum_class: int
+    one_at: int  # where the products of each two columns of a group are, twice; or -1
     # sections of the floats, everything in the internal, well-conditioned bases
     constants: int  # (2,) log density without what depends on the parameters; number of rows
     T: int  # changes of basis, row by row; 1 for the population
@@ -93,6 +100,7 @@ class Header(NamedTuple):
     class_n: int  # (n_classes,) rows
     scale_X: int  # (n_classes, n_scales) columns of log sigma
     scale_0: int  # (n_classes,) its offset
+    sum_val: int  # sums over rows of one class
 
 
 COUNTS = Header._fields[: Header._fields.index("q")]
@@ -122,8 +130,8 @@ def read_header(ints: Ints) -> Header:
         ints[37], ints[38], ints[39], ints[40], ints[41], ints[42], ints[43], ints[44], ints[45],
         ints[46], ints[47], ints[48], ints[49], ints[50], ints[51], ints[52], ints[53], ints[54],
         ints[55], ints[56], ints[57], ints[58], ints[59], ints[60], ints[61], ints[62], ints[63],
-        ints[64], ints[65], ints[66], ints[67], ints[68], ints[69], ints[70], ints[71],
-        ints[72],
+        ints[64], ints[65], ints[66], ints[67], ints[68], ints[69], ints[70], ints[71], ints[72],
+        ints[73], ints[74], ints[75], ints[76], ints[77], ints[78], ints[79], ints[80],
     )  # fmt: skip
 
 

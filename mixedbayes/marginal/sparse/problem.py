@@ -117,7 +117,8 @@ def build_sparse_problem(
     precision = np.asarray(prior_precision, np.float64).reshape(p, p)
     mean = np.asarray(prior_mean, np.float64).reshape(p)
     ints, floats = _pack(pattern, found, entries, mean, precision)
-    plan = replace(plan, flops=plan.flops + 2 * len(found.spread.value) + entries.flops)
+    flops = 2 * len(found.spread.value) + found.sums.flops + entries.flops
+    plan = replace(plan, flops=plan.flops + flops)
     return SparseProblem(
         plan, len(y), tuple(t.width for t in terms),
         tuple(t.n_levels for t in terms), p, found.places.n_sampled, ints, floats,
@@ -183,7 +184,7 @@ def _pack(
         pattern.coupled.indptr.astype(np.int64), pattern.coupled.indices.astype(np.int64), term,
         k_ptr, k_node,
     )  # fmt: skip
-    column0, places, G = levels.column0, found.places, found.spread
+    column0, places, G, sums = levels.column0, found.places, found.spread, found.sums
     counts = {
         "K": K, "p": p, "r": places.n_sampled, "rx": data.X_sampled.shape[1],
         "n_effects": n_effects, "n_columns": n_columns, "n_nodes": len(tree.nodes),
@@ -191,6 +192,7 @@ def _pack(
         "n_classes": len(entries.class_n), "n_scales": entries.scale_X.shape[1],
         "n_roots": entries.n_roots, "n_errors": len(entries.record),
         "n_links": sum(t.n_distances for t in terms),
+        "n_ones": len(sums.base), "n_one": sums.widest,
         **dict(zip(("c", "yy", "vy", "v_val", "n_products"), places.starts, strict=True)),
         "n_kinds": 1 + sum(t.n_kinds for t in terms), "n_panels": int(tree.panel[-1]),
         "n_squares": int(tree.square[-1]),
@@ -212,7 +214,8 @@ def _pack(
         "v_at": value_starts(pattern)[:-1], "k_ptr": k_ptr, "k_row": k_row,
         "k_kind": k_kind, "v_ptr": places.v_ptr, "v_idx": places.v_idx, "g_ptr": G.ptr,
         "g_row": G.row, "w_of": entries.of, "errors": entries.record,
-        "links": _links(terms),
+        "links": _links(terms), "one_base": sums.base, "one_ptr": sums.ptr,
+        "sum_ptr": sums.sum_ptr, "sum_class": sums.sum_class, "one_at": sums.at,
     }  # fmt: skip
     log_basis = np.linalg.slogdet(forward)[1] if p else 0.0
     log_dets = found.log_weights + log_det_precision(precision)
@@ -226,6 +229,7 @@ def _pack(
         "size": [len(t.pieces) * _level_variance(t) for t in terms],
         "k_val": k_val, "g_val": G.value, "class_n": entries.class_n,
         "scale_X": entries.scale_X, "scale_0": entries.scale_0,
+        "sum_val": sums.value,
     }  # fmt: skip
     return pack(counts, ints, floats)
 

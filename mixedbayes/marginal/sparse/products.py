@@ -14,7 +14,7 @@ from mixedbayes import jit
 from mixedbayes.marginal.columns import ColumnMap, fit_column_map
 from mixedbayes.marginal.crossproducts import Rows, prepare_rows
 from mixedbayes.marginal.plan import Factor, Floats, Ints
-from mixedbayes.marginal.sparse.accumulate import Places, Spread, spread
+from mixedbayes.marginal.sparse.accumulate import Places, Spread, Sums, spread
 from mixedbayes.marginal.sparse.chains import chain_entries
 from mixedbayes.marginal.sparse.entries import Entries
 from mixedbayes.marginal.sparse.order import minimum_degree
@@ -228,6 +228,7 @@ class Products:
     population: Floats  # (p + 1, p + 1) of the population columns and the response, by weights
     places: Places
     spread: Spread  # G
+    sums: Sums
     log_weights: float  # sum of log weights
 
 
@@ -256,7 +257,7 @@ def find_products(
     return Products(data, maps, population, *found, log_weights)
 
 
-def _one_set(columns: _Columns) -> tuple[Places, Spread]:
+def _one_set(columns: _Columns) -> tuple[Places, Spread, Sums]:
     """One pass over the rows."""
     pattern, data = columns.pattern, columns.data
     N, d, few = int(pattern.tree.col[-1]), pattern.dense, columns.few
@@ -286,12 +287,12 @@ def _one_set(columns: _Columns) -> tuple[Places, Spread]:
         places.ptr, places.node, pattern.tree.col, pairs,
     )  # fmt: skip
     value = np.concatenate([pairs, response, [yy], vy, sampled.data])
-    return places, Spread(np.array([0, len(value)]), np.arange(len(value)), value)
+    return places, Spread(np.array([0, len(value)]), np.arange(len(value)), value), Sums.none()
 
 
 def _sets(
     columns: _Columns, entries: Entries, coupling: sparse.csr_array | None
-) -> tuple[Places, Spread]:
+) -> tuple[Places, Spread, Sums]:
     """Of all weights."""
     A, D, V, e, _ = columns.of_rows(slice(0, len(columns.data.y)))
     rows = sparse.csr_array(sparse.hstack([A, D, V, e[:, None]], format="csr"))
@@ -306,7 +307,7 @@ def _sets(
     rows.sort_indices()
     met = sampled if coupling is None else coupling @ sampled
     places = _places(columns.pattern, sparse.csr_array(there.T @ met))
-    return places, spread(entries, rows, places)
+    return places, *spread(entries, rows, places)
 
 
 def _places(pattern: Pattern, sampled: sparse.csr_array) -> Places:

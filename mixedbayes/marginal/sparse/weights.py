@@ -5,7 +5,9 @@ of the rows of each group, has few distinct entries, which are linear in few *ba
 
     R^-1 = sum_m w_m E_m,    w_m = B_m / (sigma_a sigma_b),
 
-and the products that `core` takes are G w, with a sparse G that the data make, see `accumulate`.
+and the products that `core` takes are G w, with a sparse G that the data make, see `accumulate`;
+beside them b t t' of groups whose rows have equal correlations and several sigmas, with t the sum
+of their rows x_i / sigma_i, which takes as many steps as they have rows.
 B_0 is 1. Of correlations of a chain, r_g over a distance g and s_g^2 = 1 - r_g^2, the bases are
 1 / s_g^2, r_g^2 / s_g^2 and -r_g / s_g^2; of equal ones, whose inverse for m rows is
 a I + b_m 1 1', a and each b_m; of others the lower triangle of the inverse for each set of
@@ -96,9 +98,22 @@ def find_weights(ints, floats, x, at, B, u, w):
     return value if np.isfinite(value) else np.nan
 
 
-@unit(types.void, INTS, FLOATS, *(2 * (FLOATS,)))
-def make_products(ints, floats, w, P):
-    """P = G w."""
+@inner
+def read_sum(h, ints, floats, u, g, t):
+    """Fill t of a group of `entries.RankOne`; how many columns it has."""
+    first = ints[h.one_ptr + g]
+    m = ints[h.one_ptr + g + 1] - first
+    for i in range(m):
+        total = 0.0
+        for k in range(ints[h.sum_ptr + first + i], ints[h.sum_ptr + first + i + 1]):
+            total += floats[h.sum_val + k] * u[ints[h.sum_class + k]]
+        t[i] = total
+    return m
+
+
+@unit(types.void, INTS, FLOATS, *(4 * (FLOATS,)))
+def make_products(ints, floats, B, u, w, P):
+    """P = G w, and what is of rank one."""
     h = read_header(ints)
     for i in range(P.size):
         P[i] = 0.0
@@ -106,6 +121,41 @@ def make_products(ints, floats, w, P):
         x = w[m]
         for k in range(ints[h.g_ptr + m], ints[h.g_ptr + m + 1]):
             P[ints[h.g_row + k]] += floats[h.g_val + k] * x
+    t, at = np.empty(h.n_one), h.one_at
+    for g in range(h.n_ones):
+        m, b = read_sum(h, ints, floats, u, g, t), B[ints[h.one_base + g]]
+        for i in range(m):
+            for j in range(i + 1):
+                x = b * t[i] * t[j]
+                P[ints[at]] += x
+                if ints[at + 1] >= 0:
+                    P[ints[at + 1]] += x
+                at += 2
+
+
+@inner
+def rank_slopes(h, ints, floats, B, u, adjoint, dB, d_log):
+    """Add the derivatives in the bases and in log sigma of what is of rank one."""
+    t, dt, at = np.empty(h.n_one), np.empty(h.n_one), h.one_at
+    for g in range(h.n_ones):
+        m, base = read_sum(h, ints, floats, u, g, t), ints[h.one_base + g]
+        slope, b = 0.0, B[base]
+        for i in range(m):
+            dt[i] = 0.0
+            for j in range(i + 1):
+                x = adjoint[ints[at]]
+                if ints[at + 1] >= 0:
+                    x += adjoint[ints[at + 1]]
+                at += 2
+                slope += x * t[i] * t[j]
+                dt[i] += x * t[j]
+                dt[j] += x * t[i]
+        dB[base] += slope
+        for i in range(m):
+            own = ints[h.one_ptr + g] + i
+            for k in range(ints[h.sum_ptr + own], ints[h.sum_ptr + own + 1]):
+                a = ints[h.sum_class + k]
+                d_log[a] -= b * dt[i] * floats[h.sum_val + k] * u[a]
 
 
 @unit(types.void, INTS, FLOATS, FLOATS, PLACE, *(4 * (FLOATS,)))
@@ -125,6 +175,7 @@ def weight_slopes(ints, floats, x, at, B, u, adjoint, grad):
         dB[base] += slope
         d_log[a] -= slope * B[base]
         d_log[b] -= slope * B[base]
+    rank_slopes(h, ints, floats, B, u, adjoint, dB, d_log)
     if h.n_scales == 0:
         grad[h.n_roots] = d_log[0] / x[scale]
     for j in range(h.n_scales):
