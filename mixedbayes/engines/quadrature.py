@@ -205,7 +205,8 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     jit.ahead(*((nested, marginal, draw_nested) if several else (marginal, draw_effects)))
     density.ready()
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
-    if nodes is None and (said := resolved.trouble(factors(spec))) is not None:
+    said = resolved.trouble(factors(spec)) if nodes is None or resolved.explodes else None
+    if said is not None:
         raise Unsuitable(said)
     white, mode = resolved.white, resolved.mode
     joint, q = white.layout.joint, len(white.modes)

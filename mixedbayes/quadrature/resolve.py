@@ -18,6 +18,11 @@ LADDER = {1: (5, 7, 9, 11, 15, 21, 31, 45), 2: (5, 7, 9, 11, 15, 21), 3: (5, 7, 
 UNRESOLVED = 0.1  # change of the log posterior by a finer rule that no number of nodes may leave
 _CHANGE = 0.01  # of the log density, once its mean is taken off, that counts as none
 _POINTS = 12  # at which it is looked at, draws from the normal approximation
+# Nested factors: distances, in posterior sds, at which a rule must not have mass where none is.
+# Where sds are so large that a level's function of the one above is no polynomial between nodes,
+# the log density may be too high by thousands, and chains would go there and stay.
+_FAR = (3.0, 4.5, 6.0)
+_ABOVE = 2.0  # that the log density is at most above the mode's
 _CHECKS = 100  # draws that are weighed by a finer rule
 
 
@@ -29,9 +34,21 @@ class Resolved:
     mode: Mode
     nodes: int  # in each dimension
     change: float  # of its logarithm by the next finer rule
+    far: float = 0.0  # of the density far from the mode, beside the mode's, by the next finer rule
+
+    @property
+    def explodes(self) -> bool:
+        """Whether it is of no use, however many nodes the user asked for."""
+        return not self.far < UNRESOLVED
 
     def trouble(self, factors: Sequence[str]) -> str | None:
         """That no rule is fine enough for the effects of these factors; None where it is."""
+        if self.explodes:
+            return (
+                f"the effects of {' and '.join(factors)} cannot be integrated out: {_FAR[0]:g} to "
+                f"{_FAR[-1]:g} posterior sds from the mode their sds are so large that "
+                f"{self.nodes} nodes in each dimension do not follow what levels say of those above"
+            )
         if self.change < UNRESOLVED:
             return None
         return (
@@ -60,12 +77,37 @@ def resolve(plain: QuadratureDensity, start: Floats, nodes: int | None, cores: i
         mode = find_mode(density, mode.theta)
         density = density.started(mode.theta)
     density, mode = transform_tails(density, mode)
-    return Resolved(whiten(density, mode), mode, ladder[step], change)
+    white = whiten(density, mode)
+    if white.tree is None:
+        return Resolved(white, mode, ladder[step], change)
+    far = _far(white, _finer(ladder[step], q), cores)
+    while not far < UNRESOLVED and step + 1 < len(ladder):
+        step += 1
+        white = white.by(Rule.product(ladder[step], q))
+        far = _far(white, _finer(ladder[step], q), cores)
+    return Resolved(white, mode, ladder[step], change, far)
 
 
 def _finer(k: int, q: int) -> int:
     """Nodes of the rule with which one of k is compared."""
     return next((more for more in LADDER[q] if more > k), k + 8)
+
+
+def _far(white: QuadratureDensity, finer: int, cores: int) -> float:
+    """The largest change of the density beside the mode's, far from it, by a finer rule.
+
+    Infinite where it is far above the mode's by both.
+    """
+    axes = np.eye(white.ndim)
+    z = np.concatenate([0.0 * axes[:1], *(by * axes for size in _FAR for by in (-size, size))])
+    found = []
+    with ThreadPoolExecutor(cores) as pool:
+        for d in (white, white.by(Rule.product(finer, len(white.modes)))):
+            values = np.array(list(pool.map(d.logp, z)))
+            found.append(np.exp(np.minimum(values[1:] - values[0], _ABOVE)))
+    if max(map(np.max, found)) >= np.exp(_ABOVE):
+        return np.inf
+    return float(np.max(np.abs(found[1] - found[0])))
 
 
 def _change(density: QuadratureDensity, mode: Mode, finer: int, cores: int) -> float:

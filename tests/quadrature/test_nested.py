@@ -8,6 +8,7 @@ from scipy import special, stats
 import mixedbayes as mb
 from mixedbayes import jit
 from mixedbayes.joint.density import JointDensity
+from mixedbayes.quadrature import evidence
 from mixedbayes.quadrature.density import QuadratureDensity
 from mixedbayes.quadrature.draws import draw_all
 from mixedbayes.quadrature.rule import Rule
@@ -253,6 +254,33 @@ def test_what_a_first_fit_needs_is_compiled_beside_it(monkeypatch, effects, name
     with pytest.raises(Told) as told:
         model.fit(progress=False)
     assert told.value.args == (names,)
+
+
+def spread():
+    """Counts of levels so far apart that few nodes do not follow them where sds are larger."""
+    counts = (
+        "0 1 0 0 1 1 0 0 1 28 31 36 4 4 3 2 0 1 0 0 0 0 0 0 3 0 1 3 2 3 8 2 6 0 0 0 "
+        "0 0 1 1 1 2 4 3 1 0 0 1 3 1 2 0 0 0 0 0 0 1 1 1 1 1 0 1 0 0 214 218 223 0 0 0"
+    )
+    b = np.repeat(np.arange(24), 3)
+    a = np.repeat(np.arange(8), 3 * np.tile([2, 3, 4, 3], 2))
+    x = np.random.default_rng(72).normal(0.5, 1, 72).round(2)
+    return pd.DataFrame({"y": [int(y) for y in counts.split()], "x": x, "a": a, "b": b})
+
+
+def test_a_rule_that_has_mass_far_from_the_mode_where_none_is_is_refused():
+    """By 7 nodes, enough around the mode, the log density is 1,000 too high 4 sds from it."""
+    priors = {"Intercept": mb.Normal(0.5, 1), "fixef": mb.Normal(0, 0.5), "sd": mb.HalfNormal(1)}
+    model = mb.Model("y ~ x + (1 | a/b)", spread(), family="poisson", priors=priors)
+    given = model.spec.design, model.spec.family, model.spec.priors
+    assert evidence.integrated(*given, None, 1).explodes  # at 6 sds with 45 nodes as well
+    few = evidence.integrated(*given, 7, 1)
+    assert few.change < 0.02
+    assert few.explodes
+    assert few.white.logp(4.0 * np.eye(4)[0]) > few.white.logp(np.zeros(4)) + 100
+    for nodes in (None, 7):
+        with pytest.raises(mb.SamplingError, match="sds from the mode their sds are so large"):
+            model.fit(formulation=mb.Quadrature(nodes), draws=20, tune=20, progress=False)
 
 
 def test_summaries_of_nested_levels_are_refused_before_anything_is_sampled():
