@@ -45,12 +45,16 @@ Operators:
 - ``a + b``: both terms;
 - ``a:b``: the product of columns, or of indicators of levels;
 - ``a*b``: a + b + a:b;
+- ``a*b - b``: without one term;
 - ``a/b``: a + a:b;
 - ``(a + b)**2``: all terms and their products of two;
 - ``0 + a``: without the intercept;
 - ``a - 1``: without the intercept;
+- ``(1 | g)``: an intercept of each level of g;
 - ``(a | g)``: intercepts and slopes of a by level of g, correlated;
 - ``(a || g)``: the same without correlations;
+- ``(0 + a | g)``: slopes alone; of a category an effect of each of its levels;
+- ``(1 | g) + (1 | h)``: of two factors, crossed or nested;
 - ``(a | id | g)``: correlated with those of the same id in other formulas;
 - ``(1 | g/h)``: of g, and of h within g;
 - ``(1 | g:h)``: of every combination that occurs.
@@ -59,7 +63,7 @@ Beside the response, ``y | trials(n) ~ ...``:
 
 - ``trials``: y successes out of so many trials;
 - ``weights``: rows that count more: variance / w, or w equal rows;
-- ``se``: known standard errors of rows; sigma=True adds a residual;
+- ``se``: known standard errors of rows, as in a meta-analysis; sigma=True adds a residual;
 - ``rate``: counts in so much time or space: offset(log(t));
 - ``cens``: known to be above ("right"), below ("left") or in an interval;
 - ``trunc``: what lies outside bounds could not be observed;
@@ -72,7 +76,7 @@ Functions of columns:
 
 - ``offset``: a term with coefficient 1;
 - ``I``: arithmetic as it is: + - * / ** and comparisons;
-- ``C``: a category of numbers; levels=, or a contrast, with the reference;
+- ``C``: a category, of numbers too; levels=, or a contrast, with the reference;
 - ``contr.treatment``: each level against the reference, the default;
 - ``contr.sum``: each level against the mean of all;
 - ``contr.helmert``: each level against the mean of those before;

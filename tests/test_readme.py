@@ -68,9 +68,13 @@ def test_every_extra_named_exists():
 
 
 def test_the_picture_is_small_and_drawn_by_its_command(tmp_path):
-    kept, drawn = ROOT / "pictures" / "pooling.png", tmp_path / "pooling.png"
+    (shown,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"`python (\S+)` \| draw the README's picture", told)
+    kept, drawn = ROOT / shown, tmp_path / "pooling.png"
+    assert (ROOT / script).with_suffix(".png") == kept
     assert kept.stat().st_size < 100_000
-    command = [sys.executable, str(ROOT / "pictures" / "pooling.py"), str(drawn)]
+    command = [sys.executable, str(ROOT / script), str(drawn)]
     subprocess.run(command, check=True)
     a, b = (matplotlib.image.imread(path)[..., :3] for path in (kept, drawn))
     assert a.shape == b.shape  # fonts may differ by their versions, and lines by the draws'

@@ -24,7 +24,7 @@ def make(srcdir: Path) -> None:
     lectures(made)
     reference(made)
     made.write("_generated/families.inc", families_page())
-    for kind in formulas.TABLES:
+    for kind in formulas.KINDS:
         made.write(f"_generated/formula-{kind}.inc", formulas.table(kind))
     made.write("_generated/formula-elementwise.inc", formulas.elementwise())
     for part in ("comparison", "convergence", "large", "targets", "machines"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,20 +92,58 @@ def large() -> str:
 
 def paper() -> str:
     """What a billion rows take, by the slope of the whole fit over the rows that were measured."""
+    from benchmarks.large import GROUPS as groups
+
     record = json.loads((RESULTS / "large.json").read_text(encoding="utf-8"))
     fits = sorted((v["rows"], v["seconds"]) for k, v in record.items() if k.startswith("fit/"))
     (least, first), (most, last) = fits[0], fits[-1]
     slope = (last - first) / (most - least)
-    one = last + slope * (10**9 - most)
-    ten = one - slope * (10**9 - 10**8)
+    draws, tenth = first - slope * least, slope * 10**8
+    size, cores = bytes_of_a_group(), record["fit/100"]["machine"]["cores"]
     return (
-        f"Whole fits of {least:,} and {most:,} rows took {first:.1f} and {last:.1f} s: "
-        f"{1e6 * slope:.3f} s for each further million rows, and {first - slope * least:.1f} s "
-        f"that do not depend on rows. A billion rows on that machine then take about {one:.0f} s; "
-        f"on ten of them, each reading a tenth, about {ten:.0f} s, before what the network adds. "
-        "This is a calculation, not a measurement: files of that size come from discs, and ten "
-        "machines were not there.\n"
+        f"Measured, on {cores} cores: whole fits of {least:,} and {most:,} rows took {first:.1f} "
+        f"and {last:.1f} s. Each further million rows takes {1e6 * slope:.3f} s, and "
+        f"{draws:.1f} s, most of them the draws, do not depend on rows.\n\n"
+        "| rows | machines | reading, s | draws and the rest, s | whole fit, s |\n"
+        "|---:|---:|---:|---:|---:|\n"
+        f"| 1,000,000,000 | 1 | {10 * tenth:.1f} | {draws:.1f} | {10 * tenth + draws:.1f} |\n"
+        f"| 1,000,000,000 | 10, with 100,000,000 each | {tenth:.1f} | {draws:.1f} | "
+        f"{tenth + draws:.1f} |\n\n"
+        f"From each machine {size:.0f} bytes travel for each group of `(x | g)`, the label and "
+        f"the sums of both passes as they are sent: {size * groups / 1e6:.1f} MB for "
+        f"{groups:,} groups, whatever the rows. The table is calculated from what was measured: "
+        "files of that size come from discs and not from memory, and ten machines were not "
+        "there.\n"
     )
+
+
+def bytes_of_a_group() -> float:
+    """What both passes of `y ~ x + (x | g)` send for one group more, as it is sent."""
+    few, many = (_sent(groups) for groups in (1000, 2000))
+    return (many - few) / 1000
+
+
+def _sent(groups: int) -> int:
+    """Bytes of the sums of both passes over four rows of each group."""
+    import numpy as np
+    import pyarrow as pa
+
+    from mixedbayes import sources
+    from mixedbayes.batches.first import FirstPass
+    from mixedbayes.batches.reading import reading
+    from mixedbayes.batches.second import SecondPass
+    from mixedbayes.design.functions import registry
+    from mixedbayes.formula import parse_all
+
+    x = np.random.default_rng(1).normal(size=4 * groups)
+    labels = np.repeat(np.arange(groups, dtype="int32"), 4)
+    source = sources.open(pa.table({"y": x[::-1], "x": x, "g": labels}))
+    read = reading(parse_all("y ~ x + (x | g)"), source.schema, registry(None), (), sums=True)
+    first = FirstPass(read, len(x))
+    seen = first.partial(source.batches(read.columns))
+    second = SecondPass.of(read, seen, source.schema, len(x))
+    sums = second.partial(source.batches(second.read.columns))
+    return sum(len(pickle.dumps(s)) for s in (seen, sums))
 
 
 def targets() -> str:

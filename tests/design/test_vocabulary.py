@@ -10,12 +10,8 @@ from mixedbayes.design.vocabulary import PARTS, WORDS
 from mixedbayes.formula.counts import COUNTS
 from mixedbayes.formula.parser import _WRAPPERS
 from mixedbayes.formula.smooths import SMOOTHS
-from mixedbayes.terms.registry import COVARIANCES, RESIDUALS, SYNONYMS
-
-FAMILIES = {
-    "trials": "binomial", "rate": "poisson", "offset": "poisson", "cbind": "multinomial",
-    "c": "multinomial", "cs": "sratio",
-}  # fmt: skip
+from mixedbayes.smooths.registry import BASES
+from mixedbayes.terms.registry import COVARIANCES, LAWS, RESIDUALS, SYNONYMS
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +30,8 @@ def rows():
         made[f"c{k}"] = rng.integers(1, 5, n)
     made["w"] = rng.integers(1, 4, n)
     made["kind"] = rng.integers(0, 2, n)
+    made["side"] = np.tile(["none", "right", "interval", "left"], n // 4)
+    made["upper"], made["u"], made["v"] = made["t"] + 1, 0.3, 0.7
     levels = ["low", "middle", "high"]
     made["rating"] = pd.Categorical(rng.choice(levels, n), levels, ordered=True)
     return made
@@ -41,15 +39,21 @@ def rows():
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda w: f"{w.part}-{w.function}")
 def test_an_example_is_a_model(rows, word):
-    family = FAMILIES.get(word.function, "gaussian") if word.part != "group" else "gaussian"
-    formula, residual = word.example, None
+    formula, related = word.example, pd.DataFrame(np.eye(24), *[rows["g"].unique()] * 2)
+    more = eval(f"dict({word.arguments})", {"A": related, "Q": related})
     if word.part == "residual":
-        formula, residual = "y ~ x", word.example
+        formula, more["residual"] = "y ~ x", word.example
     if word.part == "group":  # more rows than effects
         rows = pd.concat([rows, rows.assign(y=-rows["y"])], ignore_index=True)
     name = word.function.partition("(")[0]
     assert word.part == "operator" or name in word.example
-    assert mb.Model(formula, rows, family=family, residual=residual).design.n % len(rows) == 0
+    assert mb.Model(formula, rows, **more).design.n % len(rows) == 0
+
+
+def test_bases_and_laws_have_examples():
+    said = " ".join(word.example for word in WORDS)
+    assert not [name for name in BASES if f'bs="{name}"' not in said]
+    assert not [name for name in LAWS if name != "normal" and f'law="{name}"' not in said]
 
 
 def listed(*parts):
@@ -69,7 +73,7 @@ def test_all_that_is_known_is_listed():
 
 def test_it_is_a_table():
     found = mb.formula_functions()
-    assert found.columns.tolist() == ["function", "part", "says", "example"]
+    assert found.columns.tolist() == ["function", "part", "says", "example", "arguments"]
     assert len(found) == len(WORDS)
     assert sum(len(mb.formula_functions(part)) for part in PARTS) == len(WORDS)
     with pytest.raises(mb.ModelError, match="part='left' is not one of operator, response"):

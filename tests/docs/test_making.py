@@ -3,17 +3,15 @@
 import re
 
 import numpy as np
+import performance
 import pytest
 from docstring_markdown import markdown
 from examples import ExampleError, Page, blocks
 from families_table import LEFT_SIDES
-from formulas import TABLES, elementwise, running
+from formulas import KINDS, elementwise, kind, running, table
 
-from mixedbayes.design.functions import REGISTERED
+from mixedbayes.design.vocabulary import WORDS
 from mixedbayes.families.registry import FAMILIES
-from mixedbayes.formula.parser import _WRAPPERS
-from mixedbayes.smooths.registry import BASES
-from mixedbayes.terms.registry import COVARIANCES, LAWS, RESIDUALS
 
 
 @pytest.fixture
@@ -116,17 +114,24 @@ def test_a_docstring_becomes_markdown():
     assert "```pycon\n>>> f(2)\n4\n```" in text
 
 
-def test_every_piece_of_the_language_has_an_example():
-    terms = " ".join(e.term for entries in TABLES.values() for e in entries)
-    of = {name: " ".join(e.term for e in entries) for name, entries in TABLES.items()}
-    named = [n for n, f in REGISTERED.items() if not isinstance(f, np.ufunc)]
-    assert not [n for n in named if not re.search(rf"(?<!\w){re.escape(n)}(?!\w)", terms)]
-    assert not [w for w in _WRAPPERS if f"| {w}(" not in of["response"]]
-    assert not [c for c in COVARIANCES if f"{c}(" not in of["structures"]]
-    assert not [b for b in BASES if f'bs="{b}"' not in of["smooths"]]
-    assert not [law for law in LAWS if law != "normal" and f'law="{law}"' not in of["bars"]]
-    known = of["residuals"].replace("unstr", "us").replace("cosy", "homcs")
-    assert not [r for r in RESIDUALS if not re.search(rf"\b{r}\b", known)]
+def test_every_word_of_formulas_is_in_one_table_with_its_example():
+    assert {kind(word) for word in WORDS} == set(KINDS)
+    rows = [line for name in KINDS for line in table(name).splitlines()[2:]]
+    assert len(rows) == len(WORDS) == len(set(rows))
+    for word in WORDS:
+        term, shown = (x.replace("|", "\\|") for x in (word.function, word.example))
+        lines = table(kind(word)).splitlines()
+        assert any(x.startswith(f"| `{term}` |") and shown in x for x in lines), word
+
+
+def test_a_billion_rows_are_reckoned_from_what_was_measured():
+    text = performance.paper()
+    slope, draws = (float(x) for x in re.findall(r"(?:takes|and) ([\d.]+) s,", text))
+    rows = re.findall(r"(?m)^\| 1,000,000,000 \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|", text)
+    (one, ten) = ([float(cell) for cell in row] for row in rows)
+    assert ten == pytest.approx([100 * slope, draws, 100 * slope + draws], abs=0.11)
+    assert one == pytest.approx([1000 * slope, draws, 1000 * slope + draws], abs=0.6)
+    assert 50 < performance.bytes_of_a_group() < 200
 
 
 def test_functions_of_numpy_are_listed_where_they_take_numbers():

@@ -56,7 +56,7 @@ def test_a_wheel_is_the_whole_package_and_nothing_else(first):
 
 
 @pytest.mark.parametrize(
-    "folder", ["mixedbayes", "tests", "notebooks", "benchmarks", "docs", "recipe", "pictures"]
+    "folder", ["mixedbayes", "tests", "notebooks", "benchmarks", "docs", "recipe"]
 )
 def test_a_source_distribution_has_every_file_of(folder, unpacked):
     assert files_of(unpacked, folder) == files_of(ROOT, folder)

@@ -1,4 +1,4 @@
-"""The README's picture: `python pictures/pooling.py [FILE]` draws it again."""
+"""The picture of README and front page: `python docs/pictures/pooling.py [FILE]` draws it again."""
 
 import sys
 from pathlib import Path
