@@ -101,7 +101,8 @@ def _anchor(name: str) -> str:
 
 
 def _without_example(doc: str) -> str:
-    return doc.split("\n>>>")[0]
+    """Without its last section, in whose place the page has a call of its own."""
+    return doc.split("\nExamples\n---")[0].split("\n>>>")[0].rstrip()
 
 
 def _parameters(kind: Any, model: Any) -> list[str]:

@@ -47,6 +47,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("load_data", "list_data", "describe_data", "simulate", "simulate_simpson", "truth",
          "study"),
     ),
+    "formulas": ("Formulas", ("formula_functions",)),
     "relations": ("Known relations", ("Relation", "pedigree", "phylogeny", "car", "icar")),
     "sampling": (
         "Formulations",

@@ -1,5 +1,6 @@
 """What makes the site: examples of pages, docstrings as Markdown, tables from registries."""
 
+import inspect
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import performance
 import pytest
 from docstring_markdown import markdown
 from examples import ExampleError, Page, blocks
-from families_table import LEFT_SIDES
+from families_table import LEFT_SIDES, _without_example
 from formulas import KINDS, elementwise, kind, running, table
 
 from mixedbayes.design.vocabulary import WORDS
@@ -139,6 +140,11 @@ def test_functions_of_numpy_are_listed_where_they_take_numbers():
     assert all(f"| `{name}` |" in table for name in ("log", "sqrt", "exp", "maximum", "sin"))
     assert running("isnat", np.isnat) is None
     assert "| `isnat` |" not in table
+
+
+def test_no_family_has_the_heading_of_examples_without_them():
+    left = {name: _without_example(inspect.getdoc(kind) or "") for name, kind in FAMILIES.items()}
+    assert not [name for name, text in left.items() if "Examples" in text or ">>>" in text]
 
 
 def test_every_family_has_an_example():

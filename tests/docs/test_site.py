@@ -165,6 +165,21 @@ def test_no_page_is_wider_than_the_screen_or_writes_an_error(browser, site, page
     assert not wrong
 
 
+def test_what_is_wider_than_a_phone_scrolls(browser, site, sources):
+    """A table or a block that ends beyond the screen has a box around it that does not."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    lost = {}
+    for name in sources:
+        browser.get((site / f"{name}.html").as_uri())
+        lost[name] = browser.execute_script("""
+            const inside = (e) => e.getBoundingClientRect().right <= innerWidth + 1;
+            const scrolls = (e) => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX);
+            const boxed = (e) => e && ((scrolls(e) && inside(e)) || boxed(e.parentElement));
+            const wide = document.querySelectorAll('.bd-article :is(table, pre, img, math)');
+            return [...wide].filter(e => !inside(e) && !boxed(e)).map(e => e.innerText)""")
+    assert {name: found for name, found in lost.items() if found} == {}
+
+
 def test_the_search_finds_the_page_of_each_question(browser, site, questions):
     from selenium.webdriver.support.ui import WebDriverWait
 
