@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,26 +125,30 @@ def bytes_of_a_group() -> float:
 
 
 def _sent(groups: int) -> int:
-    """Bytes of the sums of both passes over four rows of each group."""
+    """Bytes of what a process sends back of four rows of each group, in both passes."""
     import numpy as np
     import pyarrow as pa
 
-    from mixedbayes import sources
-    from mixedbayes.batches.first import FirstPass
-    from mixedbayes.batches.reading import reading
-    from mixedbayes.batches.second import SecondPass
-    from mixedbayes.design.functions import registry
-    from mixedbayes.formula import parse_all
+    import mixedbayes as mb
+
+    sizes: list[int] = []
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, work: Any, /, *given: Any, **named: Any) -> Any:
+            def counted() -> Any:
+                found = work(*given, **named)
+                sizes.append(len(pickle.dumps(found)))
+                return found
+
+            return super().submit(counted)
 
     x = np.random.default_rng(1).normal(size=4 * groups)
     labels = np.repeat(np.arange(groups, dtype="int32"), 4)
-    source = sources.open(pa.table({"y": x[::-1], "x": x, "g": labels}))
-    read = reading(parse_all("y ~ x + (x | g)"), source.schema, registry(None), (), sums=True)
-    first = FirstPass(read, len(x))
-    seen = first.partial(source.batches(read.columns))
-    second = SecondPass.of(read, seen, source.schema, len(x))
-    sums = second.partial(source.batches(second.read.columns))
-    return sum(len(pickle.dumps(s)) for s in (seen, sums))
+    with Counting(1) as pool:
+        mb.Model(
+            "y ~ x + (x | g)", mb.source(pa.table({"y": x[::-1], "x": x, "g": labels}), on=pool)
+        )
+    return sum(sizes)
 
 
 def targets() -> str:
