@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.sample.chains import CHUNK, TRIES, Chain, Chains, Whitened, put_together
@@ -93,7 +93,7 @@ def sticks(draws: Floats, rate: float) -> bool:
         return False
     ess, rhat = health(x)
     halves, n = 2 * chains, each // 2
-    by_chance = stats.f.isf(_CHANCE, halves - 1, halves * (n - 1)) * (2 - rate) / rate
+    by_chance = special.fdtri(halves - 1, halves * (n - 1), 1 - _CHANCE) * (2 - rate) / rate
     most = max(RHAT, float(np.sqrt((by_chance + n - 1) / n)))
     if (rhat >= most).any():
         return True
