@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.numerics import psis
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.forward import responses
-from mixedbayes.predict.predict import predict
+from mixedbayes.predict.predict import BLOCK_ROWS, predict, predict_given
 from mixedbayes.progress import display
 from mixedbayes.results.again import Reader, of_batch
 from mixedbayes.results.fitted import fitted, residuals
@@ -69,7 +70,9 @@ def by_batch(
     -------
     Tables, one of each batch, with the columns that the method of this name has, and those asked
     for. The index `row` is the place of a row in the data, from 0, rows that lack something
-    counted. With `to` the file's path; `row` is a column there.
+    counted. With `to` the file's path; `row` is a column there. Predictions come 64 rows and more
+    together, so that up to 63 rows of a batch are in the next table: rows have the random numbers
+    that `predict` gives them among all, whatever the size of batches.
 
     Raises
     ------
@@ -109,8 +112,10 @@ def by_batch(
 def _tables(
     post: Posterior, what: str, reader: Reader, given: dict[str, Any]
 ) -> Iterator[pd.DataFrame]:
-    for frame in reader.frames():
-        found = _TABLES[what](post, frame[list(reader.columns)], given)
+    done = 0
+    for frame in _in_blocks(reader.frames()) if what == "predict" else reader.frames():
+        found = _TABLES[what](post, frame[list(reader.columns)], given, done)
+        done += len(frame)
         there = [n for n in reader.further if n in found and n in reader.columns]  # of predict()
         own = frame[[name for name in reader.further if name not in there]].loc[found.index]
         clash = [name for name in own if name in found]
@@ -119,12 +124,33 @@ def _tables(
         yield pd.concat([own, found], axis=1)
 
 
-def _predicted(post: Posterior, frame: pd.DataFrame, given: dict[str, Any]) -> pd.DataFrame:
-    found = predict(post, frame, **{"progress": False, **given})
+def _in_blocks(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The same rows, as many of them together as blocks of random numbers have."""
+    left: pd.DataFrame | None = None
+    for frame in frames:
+        rows = frame if left is None or left.empty else pd.concat([left, frame])
+        whole = len(rows) // BLOCK_ROWS * BLOCK_ROWS
+        left = rows.iloc[whole:]
+        if whole:
+            yield rows.iloc[:whole]
+    if left is not None and len(left):
+        yield left
+
+
+def _predicted(
+    post: Posterior, frame: pd.DataFrame, given: dict[str, Any], done: int
+) -> pd.DataFrame:
+    """With the random numbers that the rows have among all, of which `done` were before."""
+    asked = inspect.signature(predict).bind(post, frame, **{"progress": False, **given})
+    asked.apply_defaults()
+    how = {k: v for k, v in asked.arguments.items() if k not in ("post", "new")}
+    found = predict_given(post, frame, {}, before=done // BLOCK_ROWS, **how)
     return pd.DataFrame(found).set_axis(frame.index)
 
 
-def _scores(post: Posterior, frame: pd.DataFrame, given: dict[str, Any]) -> pd.DataFrame:
+def _scores(
+    post: Posterior, frame: pd.DataFrame, given: dict[str, Any], done: int = 0
+) -> pd.DataFrame:
     if given:
         raise TypeError(f"by_batch('loo') takes no {', '.join(given)}")
     check_draws(post)
@@ -137,9 +163,9 @@ def _scores(post: Posterior, frame: pd.DataFrame, given: dict[str, Any]) -> pd.D
     return pd.DataFrame(out.T, frame.index, ["elpd", "p_loo", "pareto_k"])
 
 
-_TABLES: dict[str, Callable[[Posterior, pd.DataFrame, dict[str, Any]], pd.DataFrame]] = {
-    "fitted": lambda post, frame, given: fitted(of_batch(post, frame), **given),
-    "residuals": lambda post, frame, given: residuals(of_batch(post, frame), **given),
+_TABLES: dict[str, Callable[[Posterior, pd.DataFrame, dict[str, Any], int], pd.DataFrame]] = {
+    "fitted": lambda post, frame, given, _: fitted(of_batch(post, frame), **given),
+    "residuals": lambda post, frame, given, _: residuals(of_batch(post, frame), **given),
     "predict": _predicted,
     "loo": _scores,
 }

@@ -315,11 +315,13 @@ def predict_given(
     statistics: Statistics,
     interval: Interval,
     seen: Seen | None = None,
+    before: int = 0,
 ) -> Any:
     """`predict`, where the effects of some levels beyond the fit's are known by draws.
 
     `known` has them by the parameter that they are on, and by grouping factor. `seen` are rows
-    whose residuals are known, by default those of the fit.
+    whose residuals are known, by default those of the fit. `before` blocks of rows have their
+    random numbers from earlier calls.
     """
     how = Description.asked(prob, statistics, interval)
     check_answer(kind, new_levels, scale)
@@ -375,7 +377,7 @@ def predict_given(
         every = {MU: linear, **predictors}
         values = target_values(post, rows, question, what, every, number, given)
         evaluate = lambda block: Answer(values(block))  # noqa: E731
-    index, blocks = rows.index, list(enumerate(row_blocks(rows.n, _block_rows(post))))
+    index, blocks = rows.index, list(enumerate(row_blocks(rows.n, _block_rows(post)), before))
     out = np.empty((post.n_draws if draws else len(how.columns), rows.n * width))
     below = np.zeros(rows.n, bool)  # rows with an impossible mean
     bad: list[NDArray[np.bool_]] = []  # which draws have one, by block

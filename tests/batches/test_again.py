@@ -59,6 +59,26 @@ def test_tables(here, there, frame, what, given):
     )
 
 
+@pytest.mark.parametrize("size", [None, 10, 150])
+def test_random_numbers(there, frame, size):
+    """Each row has its own, the same whatever the batches, and those of all rows in memory."""
+    found = pd.concat(there.by_batch("predict", size=size, seed=5))
+    complete = frame.dropna(subset=["y", "x", "b"])
+    assert list(found.index) == list(complete.index)
+    whole = there.predict(complete[["w", "x", "arm", "a", "b"]], seed=5)
+    for name in ("mean", "sd", "lower", "upper"):
+        np.testing.assert_allclose(found[name], whole[name], rtol=1e-9)
+    with pytest.raises(TypeError, match="before"):
+        list(there.by_batch("predict", before=1))
+
+
+def test_equal_rows(frame):
+    """Rows of one level, in other batches, do not have the same random numbers."""
+    fit = mb.fit("y ~ 1 + (1 | b)", opened_batches(frame, 61), **{**SHORT, "draws": 50})
+    rows = pd.concat(fit.by_batch("predict", columns="id"))
+    assert rows["sd"].nunique() == len(rows)
+
+
 def test_leave_one_out(here, there):
     """The sum of scores is that of the rows in memory; their k names the same rows."""
     ours, theirs = smoothed(here.posterior, "observation"), there.loo(progress=False)
