@@ -256,6 +256,7 @@ def fit(
     The formula is lme4's, such as "y ~ x + (x | group)".
     """
     import mixedbayes as mb
+    from mixedbayes import sources
     from mixedbayes.cli import output
     from mixedbayes.cli.known import parse_known
     from mixedbayes.formula import parse, parse_residual
@@ -272,7 +273,8 @@ def fit(
         factors |= {*parse_residual(residual).factors}
     shown = _terminal() if progress is None else progress
     if streamed:
-        frame: Any = mb.source(data, progress=shown, **({} if cells is None else {"cells": cells}))
+        read = sources.open(data).labelled(factors)
+        frame: Any = mb.source(read, progress=shown, **({} if cells is None else {"cells": cells}))
     else:
         frame = read_table(Path(data), labels=factors)
 

@@ -80,6 +80,13 @@ class Source(ABC):
     def _types(self, columns: list[str]) -> Any:
         return arrow().schema([self.schema.field(name) for name in columns])
 
+    def labelled(self, columns: Iterable[str]) -> Source:
+        """The source in which labels such as "007" in these columns stay as they are written.
+
+        It is the same where the columns of what is read have types.
+        """
+        return self
+
     def pieces(self, columns: Sequence[str]) -> list[Source]:
         """Sources that have these columns of its rows among them, for passes by several processes.
 

@@ -55,3 +55,21 @@ def test_what_stops_before_anything_is_read(run, folder, tmp_path):
     assert "no file" in none.stderr
     gone = run("fit", tmp_path / "gone.parquet", SLOPES)
     assert gone.exit_code == exits.USAGE
+
+
+def test_labels_are_those_in_memory(run, tmp_path):
+    """Zeros before a number, and numbers as text, are labels as they are written."""
+    sleep = mb.load_data("sleepstudy")
+    path = tmp_path / "sleep.csv"
+    labels = {label: f"{k:03d}" for k, label in enumerate(sleep.Subject.unique())}
+    sleep.assign(Subject=sleep.Subject.map(labels)).to_csv(path, index=False)
+    short = ("--draws", 50, "--tune", 100, "--chains", 2, "--seed", 1, "--no-progress")
+    tables = []
+    for name, further in (("here", ()), ("there", ("--batches",))):
+        out = tmp_path / name
+        found = run("fit", path, SLOPES, *short, *further, "--out", out)
+        assert found.exit_code in (exits.OK, exits.NOT_CONVERGED), found.stderr
+        tables.append((out / "ranef.csv").read_text().splitlines())
+    first, second = ([line.split(",")[:3] for line in table] for table in tables)
+    assert first == second
+    assert any("007" in line for line in tables[1])

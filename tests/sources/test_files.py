@@ -405,3 +405,21 @@ def test_a_path_that_a_user_may_type(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert sources.open("~/0.PARQUET").rows == 5
     assert sources.open(os.fspath(tmp_path) + "/").rows == rows().num_rows
+
+
+def test_labels_as_they_are_written(tmp_path):
+    """Grouping columns that are asked for so are whole numbers where all of them are written so."""
+    rows = {"a.csv": "g,h,k,m,y\n1,007,1,True,01\n2,8,2,,02\n", "b.csv": "g,h,k,m,y\n,9,1.0,,3\n"}
+    for name, text in rows.items():
+        (tmp_path / name).write_text(text)
+    source = sources.open(tmp_path).labelled(["g", "h", "k", "m", "absent"])
+    found = pa.Table.from_batches(source.batches(["g", "h", "k", "m", "y"])).to_pydict()
+    assert found == {
+        "g": [1, 2, None],
+        "h": ["007", "8", "9"],
+        "k": ["1", "2", "1.0"],
+        "m": ["True", None, None],
+        "y": [1, 2, 3],
+    }
+    as_usual = pa.Table.from_batches(sources.open(tmp_path).batches(["h"])).to_pydict()
+    assert as_usual == {"h": [7, 8, 9]}

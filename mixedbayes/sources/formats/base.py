@@ -63,6 +63,12 @@ class Format(ABC):
         """Types that hold for the whole file, of those of these columns that `head` guesses."""
         return {}
 
+    def texts(self, part: Part, columns: Sequence[str]) -> list[str]:
+        """Of columns of labels those that are text: in which one is not written as Python writes a
+        whole number, such as "007". None of formats whose files have types.
+        """
+        return []
+
     def pieces(self, part: Part) -> list[Part]:
         """Parts that can be read apart."""
         return [part]

@@ -22,6 +22,7 @@ _MISSING = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 ]  # fmt: skip
+_WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"  # as Python writes it
 _COLUMN = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error")
 
 
@@ -71,6 +72,20 @@ class Csv(Format):
                 name = open_[_number(found, schema.names, open_)]
                 kinds[name] = _wider(kinds[name], name in guessed)
         return kinds
+
+    def texts(self, part: Part, columns: Sequence[str]) -> list[str]:
+        pa, pc = arrow(), arrow("pyarrow.compute")
+        own = [name for name in columns if name in part.head.schema.names]
+        found: dict[str, None] = {}
+        if not own:
+            return []
+        with _opened(part.path, own, dict.fromkeys(own, pa.string())) as reader:
+            for batch in _batches(reader, part.path):
+                for name in own:
+                    plain = pc.match_substring_regex(batch.column(name), _WHOLE)
+                    if pc.any(pc.invert(plain)).as_py():
+                        found[name] = None
+        return list(found)
 
 
 def _number(found: re.Match[str], names: list[str], included: list[str]) -> int:

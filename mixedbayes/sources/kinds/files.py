@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ class Files(Source):
     parts: Sequence[Part]
     given: str  # as the user named them
     fixed: Any = None  # the schema of a piece, which is that of the whole
+    labels: frozenset[str] = frozenset()  # columns whose values stay as they are written
 
     @classmethod
     def takes(cls, data: Any) -> bool:
@@ -78,6 +79,14 @@ class Files(Source):
     def _settle(self, columns: list[str]) -> None:
         """Find the types of columns that the beginning of a file only lets guess."""
         self.parts = [_retyped(p, self.form.settled(p, columns), columns) for p in self.parts]
+        if own := [name for name in columns if name in self.labels]:
+            texts = {name for part in self.parts for name in self.form.texts(part, own)}
+            kinds = dict.fromkeys(texts, arrow().string())
+            self.parts = [_retyped(p, _there(kinds, p), own) for p in self.parts]
+            self.labels -= {*own}  # their types are known now
+
+    def labelled(self, columns: Iterable[str]) -> Source:
+        return replace(self, labels=frozenset(columns))
 
     def _unified(self, columns: list[str]) -> Any:
         if self.fixed is not None:
@@ -155,6 +164,11 @@ def _shared(head: Head, known: list[Head]) -> Head:
     if same is None:
         known.append(head)
     return head if same is None else replace(head, schema=same)
+
+
+def _there(kinds: Mapping[str, Any], part: Part) -> dict[str, Any]:
+    """Of columns that a file has."""
+    return {name: kind for name, kind in kinds.items() if name in part.head.schema.names}
 
 
 def _retyped(part: Part, kinds: Mapping[str, Any], columns: Sequence[str]) -> Part:
