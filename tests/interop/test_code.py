@@ -105,7 +105,7 @@ def test_columns_that_r_would_code_otherwise():
     assert lines == [
         "library(lme4)",
         'data$dose <- factor(data$dose, levels = c("lo", "mid", "hi"), ordered = FALSE)',
-        "data$`odd flag` <- as.numeric(data$`odd flag`)",
+        "data$`odd flag` <- as.numeric(as.logical(data$`odd flag`))",
         "lmer(y ~ 0 + `odd flag` + dose + (0 + `odd flag` | g) + (1 | year), data = data)",
     ]
     code = mb.Model("y ~ x + year + (0 + I(x > 0) | g)", coded()).code("brms")
