@@ -49,13 +49,15 @@ if TYPE_CHECKING:
 #     negative binomial, shape ~ x      1000, 1800
 #     gamma, effects on mean and shape  290, 390
 #
-# Nested factors, (1 | a/b): coarse levels x levels in each x rows.
+# Nested factors, (1 | a/b): coarse levels x levels in each x rows; quadrature, then joint.
 #
 #                   20 x 3 x 4    30 x 3 x 5    100 x 3 x 5   200 x 3 x 4   300 x 3 x 5
 #     Poisson       1900, 1500    3700, 5000    1650, 2170                  570, 290
 #     Bernoulli     4260, 3740    2730, 2420    1310, 1810    900, 800      500, 250
 #     grouseticks, three levels of 403, 118 and 63: 170, 420
-FEWEST_NESTED = 750  # of the finest factor, with FEWEST of the coarsest
+#
+# They are integrated on request alone: where sds are large and counts differ widely within a level,
+# the series that levels hand on leave the density, and `resolve.py` refuses such a rule.
 FEWEST, FEWEST_NOT_CONCAVE = 100, 1000
 APPROXIMATED = 16  # most coordinates of a polynomial, of 1,000 coefficients
 MOVED = 0.05  # posterior sds that a finer rule may move a mean without a word
@@ -68,8 +70,8 @@ class Quadrature(Formulation):
     By adaptive Gauss-Hermite quadrature with `nodes` in each dimension of a level's effects; None:
     as many as change the log posterior by less than 0.01 beside the next finer rule. Effects of a
     level on the mean and on further parameters are one vector, of up to three numbers in all. For
-    the whole model. Of two nested factors, `(1 | a/b)`, each with one effect in a level, those of
-    the finer one are integrated given each node of the coarser one's, where that is asked for.
+    the whole model. Of nested factors, `(1 | a/b/c)`, each with one effect in a level, those of the
+    finer one are integrated given each node of the coarser one's, where that is asked for.
 
     Where the density of a level's effects has several modes or long tails, so that no number of
     nodes leaves the log posterior as it is, fitting raises SamplingError; where the engine was not
@@ -131,21 +133,12 @@ class QuadratureEngine(Engine):
     def burden(self, spec: Spec) -> str | None:
         from mixedbayes.quadrature.obstacle import concave
 
-        plain = concave(spec.design, spec.family) and not spec.design.further
-        groups = spec.design.mu.groups
-        if len(groups) > 1:
-            levels = sorted((g.n_levels for g in groups), reverse=True)
-            if plain and levels[0] >= FEWEST_NESTED and levels[-1] >= FEWEST:
-                return None
-            few = (
-                f"nested factors with {levels[0]} to {levels[-1]} levels"
-                if plain
-                else "nested effects of rows whose log density is not concave"
-            )
+        if len(spec.design.mu.groups) > 1:
             return (
-                f"it takes less time to sample {few} than to integrate their effects out, which "
-                f"pays from {FEWEST_NESTED} levels of the finest and {FEWEST} of the coarsest on"
+                "nested factors are integrated out where formulation=mb.Quadrature() asks for it: "
+                "with sds that may be large their rule can need more nodes than there are"
             )
+        plain = concave(spec.design, spec.family) and not spec.design.further
         g = next(g for p in spec.design.predictors for g in p.groups)
         fewest = FEWEST if plain else FEWEST_NOT_CONCAVE
         if g.n_levels >= fewest:

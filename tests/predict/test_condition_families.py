@@ -163,11 +163,16 @@ def test_ordered_categories_keep_their_codes(make):
 def test_numbered_categories_keep_their_codes():
     """2, 3 and 5 are the codes 0, 1 and 2."""
     data = DATA.assign(grade=[2, 5, 3, 3, 2, 5])
-    design = mb.Model("grade ~ x + (1 | a)", data, family="cumulative").design
+    model = mb.Model("grade ~ x + (1 | a)", data, family="cumulative")
+    design, family = model.design, model.family
     rows = pd.DataFrame({"grade": [5, 3], "x": 0.0, "a": "new"})
-    np.testing.assert_array_equal(responses(design, replay(design, rows, response=True)), [2, 1])
+
+    def codes(rows):
+        return responses(design, family, replay(design, rows, response=True))
+
+    np.testing.assert_array_equal(codes(rows), [2, 1])
     with pytest.raises(mb.DataError, match=r"1 of 2 responses.*such as 4; it has 2, 3, 5"):
-        responses(design, replay(design, rows.assign(grade=[5, 4]), response=True))
+        codes(rows.assign(grade=[5, 4]))
 
 
 def test_two_outcomes_of_crossed_and_new_levels(make):

@@ -227,12 +227,13 @@ def test_draws_of_three_levels():
     )  # fmt: skip
 
 
-def test_chosen_with_many_levels():
+def test_integrated_on_request_alone():
     many = three("poisson", (180, 5, 1, 2))
-    chosen = mb.Model("y ~ x + (1 | a/b)", many, family="poisson")
-    assert str(chosen.formulation) == "Quadrature()"
-    few = mb.Model("y ~ x + (1 | a/b)", three("poisson"), family="poisson").formulation
-    assert "from 750 levels of the finest and 100 of the coarsest on" in few.reason
+    chosen = mb.Model("y ~ x + (1 | a/b)", many, family="poisson").formulation
+    assert chosen.engine.name == "joint"
+    assert "nested factors are integrated out where formulation=mb.Quadrature()" in chosen.reason
+    asked = mb.Model("y ~ x + (1 | a/b)", many, family="poisson", formulation=mb.Quadrature())
+    assert str(asked.formulation) == "Quadrature()"
 
 
 @pytest.mark.parametrize(
