@@ -104,7 +104,8 @@ def r_columns(design: Design) -> list[str]:
     used = {f.name for t in terms for term in parse_terms(t).terms for f in term.factors
             if isinstance(f, Name)}  # fmt: skip
     make = {
-        **dict.fromkeys(coding.logical, "as.numeric(as.logical({}))"),  # text, where pandas wrote the file
+        # as.logical(): "True" is text, where pandas wrote the file
+        **dict.fromkeys(coding.logical, "as.numeric(as.logical({}))"),
         **dict.fromkeys(coding.ordered, "factor({}, ordered = FALSE)"),
         **dict.fromkeys(coding.numeric, "factor({})"),
     }
