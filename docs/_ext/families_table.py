@@ -29,7 +29,6 @@ LEFT_SIDES = {
     "whole numbers from 0 in three or more columns": "cbind(a, b, c)",
     "ordered categories or whole numbers": "rating",
 }
-FITTING = {"bernoulli": "yes"}
 
 
 @cache

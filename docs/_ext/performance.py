@@ -69,7 +69,8 @@ def convergence() -> str:
     worst = sorted((sum(f["converged"] for f in v) / len(v), k, len(v)) for k, v in record.items())
     below = [f"{k.replace('_', ' ')} ({share:.0%})" for share, k, _ in worst if share < 1]
     said = f"{good:,} of {len(fits):,} default fits of {len(record)} designs converged"
-    return f"{said} ({good / len(fits):.1%}). Designs in which some did not: {', '.join(below)}.\n"
+    rest = f" Designs in which some did not: {', '.join(below)}." if below else ""
+    return f"{said} ({good / len(fits):.1%}).{rest}\n"
 
 
 def large() -> str:

@@ -29,7 +29,7 @@ WORDS = (
     Word("a + b", "operator", "both terms", "y ~ x + z"),
     Word("a:b", "operator", "the product of columns, or of indicators of levels", "y ~ x + x:z"),
     Word("a*b", "operator", "a + b + a:b", "y ~ x*arm"),
-    Word("a*b - b", "operator", "without one term", "y ~ x*arm - x"),
+    Word("a*b - b", "operator", "without one term", "y ~ x*arm - arm"),
     Word("a/b", "operator", "a + a:b", "y ~ arm/x"),
     Word("(a + b)**2", "operator", "all terms and their products of two", "y ~ (x + z)**2"),
     Word("0 + a", "operator", "without the intercept", "y ~ 0 + arm"),

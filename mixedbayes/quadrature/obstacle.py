@@ -85,7 +85,12 @@ def _of_nested(design: Design) -> str | None:
     if (said := next((g.entangled for g in groups if g.entangled), None)) is not None:
         return said
     for finer, coarser in pairwise(groups):
-        if finer.n_levels == coarser.n_levels or finer.parents(coarser) is None:
+        if finer.n_levels == coarser.n_levels:
+            return (
+                f"{finer.name} and {coarser.name} have {finer.n_levels} levels each, so that "
+                "neither is the finer one"
+            )
+        if finer.parents(coarser) is None:
             return (
                 f"there are {len(groups)} grouping factors, each of which would have to lie within "
                 f"the next: levels of {finer.name} lie in several levels of {coarser.name}"

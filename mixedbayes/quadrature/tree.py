@@ -37,7 +37,6 @@ def levels_of(tree, above, block, places, starts, up, top):
         starts[d] = before + tree[at + block]
         places[d + 1] = places[d] + tree[at + block + 1] - tree[at + block]
         before += tree[at + E]
-    before = 0
     for d in range(D):
         at = 2 + d * (E + 1)
         next_ = tree[at + E + 1 + block] if d + 1 < D else 0

@@ -296,9 +296,10 @@ def test_summaries_of_nested_levels_are_refused_before_anything_is_sampled():
         ("(x | a/b)", "a:b lies within a, and levels have several effects"),
         ("(0 + x | a) + (1 | a:b)", "a:b lies within a, and their effects differ"),
         ("(1 | a) + (1 | z)", "levels of z lie in several levels of a"),
+        ("(1 | a) + (1 | w)", "levels each, so that neither is the finer one"),
     ],
 )
 def test_others_are_refused(effects, said):
-    data = few().assign(z=np.arange(18) % 5)
+    data = few().assign(z=np.arange(18) % 5, w=few()["a"].to_numpy()[::-1])
     with pytest.raises(mb.ModelError, match=said):
         mb.Model(f"y ~ x + {effects}", data, family="poisson", formulation=mb.Quadrature())
