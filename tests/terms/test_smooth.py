@@ -110,7 +110,7 @@ def test_the_report_has_the_curves(post):
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("lme4", "R's mgcv has the same"),
+        ("lme4", r"'mgcv'\) has the same ones"),
         ("brms", "other units"),
         ("bambi", "no s"),
         ("pymc", "writes no smooths"),
