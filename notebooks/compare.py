@@ -10,8 +10,9 @@ do, and by two units of the last printed digit:
 * a probability p by 7 sqrt(p (1 - p) / 400) + 0.01, and where it is called p, a share of 200
   simulations, accordingly;
 * effective numbers of draws by a factor of 3, rhat by 0.03, Monte Carlo errors by a factor of 2;
-* differences of elpd by a quarter of their standard error dse, weights of models, which small
-  differences decide, by 0.3; what `diag_elpd` says of single rows is not compared;
+* differences of elpd by 0.4 of their standard error dse, and p_worse, which they decide, by 0.2;
+  weights of models, which small differences decide, and a Pareto k by 0.3; what `diag_elpd` says
+  of single rows is not compared;
 * any other number by a tenth of itself, or by the part that the cell's metadata call `tolerance`.
   What both times is below 1e-8 is rounding.
 
@@ -47,7 +48,7 @@ UNCOMPARED = {"diag_elpd"}
 PROBABILITIES = {"prob_positive", "P(>0)", "prob", "probability", "power"}
 ENDS = {"lower", "upper"}
 KINDS = (
-    {"mean", "sd", "rhat", "mcse", "mcse_mean", "elpd_diff", "weight"}
+    {"mean", "sd", "rhat", "mcse", "mcse_mean", "elpd_diff", "p_worse", "weight"}
     | ENDS
     | EFFECTIVE
     | PROBABILITIES
@@ -160,6 +161,8 @@ def in_text(saved: float, fresh: float, before: str, part: float) -> Allowed:
         return Allowed(factor=3.0)
     if re.search(r"rhat\s*$", before):
         return Allowed(0.03)
+    if re.search(r"Pareto k\s*=\s*$", before):
+        return Allowed(0.3)
     return Allowed(part * max(abs(saved), abs(fresh)))
 
 
@@ -179,9 +182,11 @@ def in_table(table: Table, row: Sequence[str], column: int, part: float) -> Allo
         return Allowed(_of_share(saved, ESS) + 0.01)
     if kind == "weight":
         return Allowed(0.3)
+    if kind == "p_worse":
+        return Allowed(0.2)
     general = part * abs(saved)
     if kind == "elpd_diff" and "dse" in table.columns:
-        return Allowed(general + 0.25 * (value(row[table.columns.index("dse")]) or 0.0))
+        return Allowed(general + 0.4 * (value(row[table.columns.index("dse")]) or 0.0))
     if kind not in {"mean", "sd"} | ENDS:
         return Allowed(general)
 

@@ -283,6 +283,12 @@ def test_a_stale_number_fails_the_whole(scripts, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("k", "same"), [("0.01", True), ("0.75", False)])
+def test_a_pareto_k_is_of_the_draws(scripts, k, same):
+    saved, fresh = (cell(f"after weighting; Pareto k = {each}") for each in ("0.10", k))
+    assert bool(list(scripts["compare"].differences(saved, fresh))) != same
+
+
 def compared(difference, weight, said):
     names = ("", "elpd_diff", "dse", "weight", "diag_elpd")
     cells = ("", difference, "2.00", weight, said)
