@@ -122,9 +122,9 @@ def put_off(module: str) -> Iterator[None]:
     if module in sys.modules:
         yield
         return
-    later = sys.modules[module] = _Later(module)
+    stand_in = sys.modules[module] = _Later(module)
     try:
         yield
     finally:
-        if sys.modules.get(module) is later:
+        if sys.modules.get(module) is stand_in:
             del sys.modules[module]

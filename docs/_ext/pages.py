@@ -86,21 +86,21 @@ def lectures(made: _Made) -> None:
     sys.path.insert(0, str(ROOT / "notebooks"))
     from student import student
 
-    rows = []
+    stems: list[str] = []
     for path in sorted((ROOT / "notebooks").glob("**/*.ipynb")):
         if ".ipynb_checkpoints" in path.parts:
             continue
         notebook = student(nbformat.read(path, as_version=4))
         notebook["cells"] = [_cell(c) for c in notebook["cells"]]
         made.write(f"lectures/{path.name}", json.dumps(notebook, indent=1))
-        rows.append((path.name, *_title_and_words(notebook)))
+        stems.append(path.stem)
         if "gallery" in path.stem:
             made.write("gallery.md", _gallery(made, path.stem, notebook))
-    made.write("lectures/index.md", _list_of(rows))
+    made.write("lectures/index.md", _list_of(stems))
 
 
 def _cell(cell: dict[str, Any]) -> dict[str, Any]:
-    """Anchors as this site makes them, and of outputs no second copies that it does not show."""
+    """With anchors as this site makes them, and links as they are within it."""
     source = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
         source = re.sub(r"\]\(#([^)]+)\)", lambda m: f"](#{_slug(m[1])})", source)
@@ -119,17 +119,7 @@ def _slug(anchor: str) -> str:
     return re.sub(r"[^\w-]", "", anchor.lower().replace(" ", "-"))
 
 
-def _title_and_words(notebook: dict[str, Any]) -> tuple[str, str]:
-    """The first heading, and the first paragraph below it."""
-    text = "\n\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
-    title = re.search(r"(?m)^# (.+)$", text)
-    if title is None:
-        raise ValueError("a notebook has no title")
-    paragraphs = text[title.end() :].strip().split("\n\n")
-    return title[1], " ".join(paragraphs[0].split())
-
-
-def _list_of(rows: list[tuple[str, str, str]]) -> str:
+def _list_of(stems: list[str]) -> str:
     lines = [
         "# Lectures",
         "",
@@ -140,7 +130,7 @@ def _list_of(rows: list[tuple[str, str, str]]) -> str:
         ":maxdepth: 1",
         ":titlesonly:",
         "",
-        *(Path(name).stem for name, _, _ in rows),
+        *stems,
         "```",
         "",
     ]

@@ -15,7 +15,7 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Tables",
         ("summary", "describe", "fixef", "ranef", "coef", "varcorr", "parameters", "vcov", "icc",
          "r2", "explained", "shrinkage", "pooling", "smooths", "edf", "fitted", "residuals",
-         "draws", "diagnostics"),
+         "by_batch", "draws", "diagnostics"),
     ),
     "questions": (
         "Predictions and questions",
