@@ -14,6 +14,7 @@ A cell that fails, writes to standard error or draws a picture without words sto
 stays as it was.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 KEPT = ("tags", "alt", "tolerance")
+# pictures are shown in the page, whatever the caller's environment says of windows
+INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 OF_PAGES = {"check": "remove-cell", "answer": "hide-cell"}
 
 
@@ -39,7 +42,7 @@ def run(path: Path) -> NotebookNode:
         timeout=900,
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    ).execute(env=os.environ | INLINE)
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":

@@ -272,14 +272,20 @@ def test_headings_in_several_rows_are_one_name(scripts):
     assert list(compare.differences(cell(text), cell(text.replace("1.00", "1.40"))))
 
 
-def test_a_stale_number_fails_the_whole(scripts, tmp_path):
-    """A kernel runs the code, and the saved number is not its result."""
-    notebook = nbformat.v4.new_notebook(cells=[cell("found 24")])
+def test_a_stale_number_fails_the_whole(scripts, tmp_path, monkeypatch):
+    """A kernel runs the code, and the saved number is not its result.
+
+    Nor is the missing picture, which a kernel shows where the caller has no windows, too.
+    """
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    notebook = nbformat.v4.new_notebook(cells=[cell("found 24"), cell()])
     notebook.cells[0].source = "print('found', 42)"
+    notebook.cells[1].source = "import matplotlib.pyplot as plt\n_ = plt.subplots(figsize=(1, 1))"
     path = tmp_path / "stale.ipynb"
     nbformat.write(notebook, path)
     assert scripts["compare"].stale(path) == [
-        "stale.ipynb, cell 0: saved 24, fresh 42 (after 'found')"
+        "stale.ipynb, cell 0: saved 24, fresh 42 (after 'found')",
+        "stale.ipynb, cell 1: saved outputs [], fresh ['picture']",
     ]
 
 
