@@ -129,10 +129,10 @@ class Accessors:
     kfold = method(kfold, several="all", whole=True)
     log_likelihood = method(log_likelihood, several="all", whole=True)
     log_evidence = method(log_evidence, several="all", whole=True, rows=False)
-    check = method(check, several="all", whole=True)
+    check = method(check, several="all", whole=True, rows=False)
     pp_check = method(pp_check, rows=False)
     by_batch = method(by_batch, table=False, rows=False)
-    prior_sensitivity = method(prior_sensitivity, several="all", whole=True)
+    prior_sensitivity = method(prior_sensitivity, several="all", whole=True, rows=False)
 
     plot_ranef = method(plot_ranef, several="all", rows=False)
     plot_fixef = method(plot_fixef, several="all", rows=False)
@@ -150,11 +150,11 @@ class Accessors:
     plot_icc = method(plot_icc, rows=False)
     plot_residuals = method(plot_residuals)
     plot_priors = method(plot_priors, several="all", whole=True, rows=False)
-    plot_check = method(plot_check)
+    plot_check = method(plot_check, rows=False)
 
     ways = method(ways, whole=True)
     explore = method(explore, whole=True)
-    report = method(report, several="all", whole=True)
+    report = method(report, several="all", whole=True, rows=False)
     table = method(table, several="all", whole=True, rows=False)
     methods = method(methods, several="all", whole=True, rows=False)
 

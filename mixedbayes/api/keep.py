@@ -397,13 +397,14 @@ def key(spec: Spec, settings: Settings, chosen: Chosen) -> str:
             f"cache= cannot tell whether the functions of your own family {family.name!r} have "
             "changed; fit without cache=, and keep the fit with save()"
         )
+    asked = asdict(settings) | NOT_ASKED | {"formulation": _chosen_to_plain(chosen)}
     return cache.key(
         design.formula,
         design.whole,
         family=written(family),
         priors=codec.encode(spec.priors.given),
         seed=settings.seed,
-        settings=asdict(settings) | NOT_ASKED | {"formulation": _chosen_to_plain(chosen)},
+        settings=asked | ({"priors of": spec.priors.of} if spec.priors.of else {}),
         versions=_versions(),
         known=known_of(design),
     )

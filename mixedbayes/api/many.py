@@ -19,18 +19,19 @@ from mixedbayes.api.model import Fit, Model
 from mixedbayes.api.separate import Fits, by_columns, by_responses, fit_each, worst
 from mixedbayes.design import table
 from mixedbayes.engines.choose import Request
-from mixedbayes.errors import DataError, MixedBayesError, ModelError
+from mixedbayes.errors import DataError, MixedBayesError, ModelError, SamplingError, listed
 from mixedbayes.families.base import Family
 from mixedbayes.formula import parse_all
 from mixedbayes.formula.responses import responses
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.streams import checked_seed
+from mixedbayes.results.cache import of_rows, prepare
 from mixedbayes.results.library import answer
 from mixedbayes.results.pooled import Pooled, check_alike
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import Chains
 from mixedbayes.results.text import plural
-from mixedbayes.sample.settings import SamplerName
+from mixedbayes.sample.settings import SamplerName, Settings
 
 _SEEDS = 2**31 - 1
 
@@ -267,10 +268,15 @@ def fit_many(
     ------
     ModelError
         There are fewer than two data sets, or what belongs to a `Model` is given beside one; or
-        the formula of imputed data sets has several responses.
+        the formula of imputed data sets has several responses; or something does not travel to
+        other processes.
     DataError
         A column of `by` is not there or has missing values, or responses have other rows; or
-        A data set has other levels, columns or learned transforms than the first; it is named.
+        a data set has other levels, columns or learned transforms than the first; it is named.
+    SamplingError
+        A setting is out of range, a cache has no seed, or a process ended before its work was done.
+    MixedBayesError
+        All separate fits failed for one reason.
 
     See Also
     --------
@@ -314,6 +320,14 @@ def fit_many(
         "target_accept": target_accept, "max_treedepth": max_treedepth, "cache": cache,
     }  # fmt: skip
     base = secrets.randbelow(_SEEDS) if seed is None else checked_seed(seed)
+    Settings(draws, tune, chains, cores, None, sampler, target_accept, max_treedepth)  # refused now
+    if cache is not None:
+        if seed is None:
+            raise SamplingError(
+                "cache= needs a seed, by which a run that was interrupted finds its fits again: "
+                "add seed=1"
+            )
+        prepare(cache)
     formula, given = _of_model(model, given) if isinstance(model, Model) else (model, given)
     if by is not None or (isinstance(model, Model) and _is_frame(data)):
         return _separate(
@@ -338,10 +352,13 @@ def fit_many(
         except MixedBayesError as error:
             raise type(error)(f"data set {label}: {error}") from error
     first = next(iter(models.values()))
+    shared = first.spec.priors
+    if cache is not None:
+        shared = replace(shared, of=of_rows(first.design.whole))
     for label, own in models.items():
         if own is not first:
             check_alike(first.spec, own.spec, label)
-            own.spec = Spec(own.design, own.family, first.spec.priors)
+            own.spec = Spec(own.design, own.family, shared)
     fits = {
         label: own.fit(
             **cast(Any, how), seed=(base + k) % _SEEDS, progress=progress, effects="draws"
@@ -394,6 +411,11 @@ def _separate(
 def _named(data: Any) -> dict[str, Any]:
     if isinstance(data, Mapping):
         sets = {str(name): frame for name, frame in data.items()}
+        if len(sets) < len(data):
+            raise ModelError(
+                f"fit_many() calls data sets by their names as text, and of {len(data)} names "
+                f"{len(sets)} differ as such: {listed(list(data))}; give each its own"
+            )
     elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
         sets = {str(k): frame for k, frame in enumerate(data, 1)}
     else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from pickle import PicklingError
 from typing import Any
 
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.progress import display
 
 
@@ -35,6 +37,7 @@ def each[T, R](
     title: str = "",
     of: str = "fits",
     progress: bool = True,
+    remedy: str = "",
 ) -> Iterator[R]:
     """`function` of every thing, in their order.
 
@@ -47,12 +50,34 @@ def each[T, R](
         -1: as many as there are cores.
     title, of, progress
         Of the progress display, which counts what is done.
+    remedy
+        What more can be done where a process ends before its work is done.
+
+    Raises
+    ------
+    SamplingError
+        A process ended before its work was done, as where the system kills it.
+    ModelError
+        Something of the function or the things does not travel to other processes.
     """
-    at_once = processes(workers)
+    at_once, done = processes(workers), 0
     with display(title, len(things), of, wanted=progress) as bar:
-        for done, found in enumerate(_results(function, things, workers, at_once), 1):
-            bar.update(done)
-            yield found
+        try:
+            for found in _results(function, things, workers, at_once):
+                done += 1
+                bar.update(done)
+                yield found
+        except BrokenProcessPool as error:
+            raise SamplingError(
+                f"one of {at_once} processes ended before its work was done, as where memory runs "
+                f"out and the system kills it, after {done:,} of {len(things):,} {of}: take "
+                f"fewer of them by workers={remedy}"
+            ) from error
+        except PicklingError as error:
+            raise ModelError(
+                f"something does not travel to other processes: {error}. Use workers=1, or define "
+                "functions and families in a module rather than inside of other functions"
+            ) from error
 
 
 def _results(

@@ -45,6 +45,7 @@ class Found:
     fit: Fit | None
     table: pd.DataFrame | None
     health: Mapping[str, Any]
+    kind: type[MixedBayesError] | None = None  # of the error
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -276,24 +277,65 @@ def fit_each(
         unit: One(frame, model, {**own, "seed": unit_seed(seed, unit)}, keep)
         for unit, frame in frames.items()
     }
-    found = each(_fit, list(tasks.values()), workers=workers, title="Fitting", progress=progress)
+    again = "" if how.get("cache") is None else "; with the same cache= those done are not repeated"
+    found = list(
+        each(
+            _fit, list(tasks.values()), workers=workers, title="Fitting", progress=progress,
+            remedy=again,
+        )
+    )  # fmt: skip
+    _check_some(found)
     return Fits(tasks, dict(zip(tasks, found, strict=True)), tuple(by), title, library)
 
 
+def _check_some(found: Sequence[Found]) -> None:
+    """Raise what every fit failed for, where that is the same: it is what was asked, not a unit."""
+    first, said = found[0], {own.health["error"] for own in found}
+    if first.kind is not None and len(found) > 1 and len(said) == 1:
+        raise first.kind(
+            f"none of {plural(len(found), 'data set')} could be fitted, all for one reason: "
+            f"{first.health['error']}"
+        )
+
+
 def unit_seed(seed: int, unit: Unit) -> int:
-    """The seed of one unit: the same whichever others there are."""
-    return int(named_stream(seed, f"unit {unit!r}").integers(2**31))
+    """The seed of one unit: the same whichever others there are, and of 1, 1.0 and True."""
+    return int(named_stream(seed, f"unit {_level(unit)!r}").integers(2**31))
+
+
+def _level(unit: Any) -> Unit:
+    """Equal units as one: whole numbers where they are such."""
+    if isinstance(unit, tuple):
+        return tuple(map(_level, unit))
+    whole = isinstance(unit, bool) or (isinstance(unit, float) and unit.is_integer())
+    return int(unit) if whole else unit
+
+
+def _plain(unit: Any) -> Unit:
+    """A unit in Python's own types, by whatever types of numbers the data have it."""
+    if isinstance(unit, tuple):
+        return tuple(map(_plain, unit))
+    return unit.item() if isinstance(unit, np.generic) else unit
 
 
 def _fit(task: One) -> Found:
     start = time.perf_counter()
     try:
         fit = task.fitted()
-    except MixedBayesError as error:
-        return Found(None, None, _health(None, time.perf_counter() - start, str(error)))
-    seconds = time.perf_counter() - start
-    described = pd.DataFrame(table(d := fit.describe(), d.columns).frame())
-    return Found(fit if task.keep else None, described, _health(fit, seconds, ""))
+        seconds = time.perf_counter() - start
+        described = pd.DataFrame(table(d := fit.describe(), d.columns).frame())
+        health = _health(fit, seconds, "")
+    except Exception as error:  # also of a function of the user's: other units have a fit
+        seconds = time.perf_counter() - start
+        kind = type(error) if isinstance(error, MixedBayesError) else ModelError
+        return Found(None, None, _health(None, seconds, _said(error)), kind)
+    return Found(fit if task.keep else None, described, health)
+
+
+def _said(error: Exception) -> str:
+    """An error in words: ours say all, of others the kind is named."""
+    own = isinstance(error, MixedBayesError) and str(error)
+    return str(error) if own else f"{type(error).__name__}: {error}"
 
 
 def _health(fit: Fit | None, seconds: float, error: str) -> dict[str, Any]:
@@ -348,7 +390,7 @@ def by_columns(data: Any, by: Sequence[str]) -> dict[Unit, pd.DataFrame]:
                 "them, as text or numbers"
             )
     grouped = frame.groupby(by[0] if len(by) == 1 else list(by), observed=True, sort=False)
-    return {unit: _without_unused(own.reset_index(drop=True)) for unit, own in grouped}
+    return {_plain(unit): _without_unused(own.reset_index(drop=True)) for unit, own in grouped}
 
 
 def _without_unused(frame: pd.DataFrame) -> pd.DataFrame:
@@ -379,9 +421,12 @@ def by_responses(model: Model, responses: Any) -> dict[Unit, pd.DataFrame]:
             f"the responses have {len(frame):,} rows, and the model's data {len(model.data):,}: a "
             "column is one response of all of them"
         )
+    if not len(frame.columns):
+        raise DataError("the responses have no column: give one for each fit")
     if twice := [name for name in frame if list(frame.columns).count(name) > 1]:
         raise DataError(
             f"the responses have {plural(list(frame.columns).count(twice[0]), 'column')} "
             f"{twice[0]!r}, and a fit goes by its column's name: give each its own"
         )
-    return {unit: model.data.assign(**{name: frame[unit].to_numpy()}) for unit in frame}
+    rows = model.data
+    return {_plain(unit): rows.assign(**{name: frame[unit].set_axis(rows.index)}) for unit in frame}

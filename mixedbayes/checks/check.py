@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedbayes.checks import read_again
 from mixedbayes.checks.assumptions import (
     FEW_LEVELS,
     counts,
@@ -70,6 +71,11 @@ def check(
     responses each has its own residuals and predictors, and an observation is a row with all that
     are known. It is kept with the posterior: asking again takes no time.
 
+    Of data that were read in batches some rows are read again: residuals are those of 5,000 rows,
+    evenly spread as they are where as many are in memory, and of whole levels what follows in
+    time; single observations are scored up to 40 million rows x draws. Slopes within and between
+    groups and the influence of groups are not looked at.
+
     Parameters
     ----------
     post
@@ -91,7 +97,8 @@ def check(
     Raises
     ------
     ModelError
-        `order` is no such column, or has not one value that sorts for each row.
+        `order` is no such column, or has not one value that sorts for each row; of data that were
+        read in batches it is no column's name.
 
     See Also
     --------
@@ -118,6 +125,11 @@ def check(
     `print(report)` has a sentence for each.
     """
     number = seed_of(post, seed)
+    if post.design.without_rows:
+        read_again.check_order(post, order)
+        key = ("check", number, order)
+        found = post.once(key, lambda: tuple(_findings_again(post, number, order, progress)))
+        return CheckReport(tuple(replace(f, table=f.table.copy()) for f in found))
     given = None if order is None else given_order(of_the_frame(post.design), order)
     key = ("check", number, given and given.key)
     found = post.once(key, lambda: tuple(_findings(post, number, given, progress)))
@@ -132,7 +144,7 @@ _UNORDERED = (
 
 def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
-    kept = all(post.has_ranef(g.name, p.parameter) for p in post.predictors for g in p.groups)
+    kept = _kept(post)
     every = {"": post} if post.design.several is None else each(post)
     if kept:
         for name, own in every.items():
@@ -151,13 +163,56 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
         yield sensitivity(post)
         yield from influential
     if not kept:
-        yield Finding(
-            "Not checked",
-            "Residuals, group effects, prior sensitivity and influence need draws of the group "
-            'effects, and only summaries were kept; fit with effects="draws".',
-            True,
-            pd.DataFrame(),
-        )
+        yield _without_effects()
+
+
+def _kept(post: Posterior) -> bool:
+    """Whether there are draws of all group effects."""
+    return all(post.has_ranef(g.name, p.parameter) for p in post.predictors for g in p.groups)
+
+
+def _without_effects() -> Finding:
+    return Finding(
+        "Not checked",
+        "Residuals, group effects, prior sensitivity and influence need draws of the group "
+        'effects, and only summaries were kept; fit with effects="draws".',
+        True,
+        pd.DataFrame(),
+    )
+
+
+def _findings_again(
+    post: Posterior, seed: int, order: str | None, progress: bool
+) -> Iterator[Finding]:
+    """Of data that were read in batches, some rows of which are read once more."""
+    yield convergence(post)
+    kept = _kept(post)
+
+    def rows(spread: Posterior, levels: Posterior | None) -> Iterator[Finding]:
+        found = residuals(spread, seed)
+        yield from (location(found), shape(found, spread), scale(found))
+        yield from filter(None, [ends(found, spread)])
+        own = levels or spread
+        given = None if order is None else given_order(own.design, order)
+        yield from filter(None, [autocorrelation(own, residuals(own, seed), seed, given)])
+
+    if kept:
+        yield from read_again.of_rows(post, rows)
+        yield from _normal_effects(post, seed)
+    yield collinearity(post.design)
+    if post.design.mu.factors:
+        yield levels(post.design)
+        yield information(post)
+    if kept and post.n_draws >= FEWEST_DRAWS:
+        if post.design.standing is not None and post.design.standing.apart is None:
+            yield sensitivity(post)
+        if post.design.used * post.n_draws <= MOST_DENSITIES:
+            yield from read_again.of_rows(
+                post, lambda *_: iter([read_again.influence(post, progress)])
+            )
+        yield read_again.not_checked()
+    if not kept:
+        yield _without_effects()
 
 
 def _named(response: str, found: Iterable[Finding]) -> Iterator[Finding]:
@@ -260,7 +315,7 @@ def levels(design: Design) -> Finding:
 
 
 def _level_row(g: GroupDesign, repeats: Floats | None) -> dict[str, object]:
-    if repeats is None or len(g.pieces) > 1:
+    if repeats is None or len(g.pieces) > 1 or g.counts is not None:
         n = g.rows_per_level
     else:
         n = np.round(np.bincount(g.refs, repeats, g.n_levels)).astype(int)

@@ -15,6 +15,7 @@ from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.correlated import whitened
 from mixedbayes.results.own_priors import SHARE, Quantity, quantities
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.predictors import linear_predictor
 from mixedbayes.results.tables import chained
 
 _TOGETHER = ("cor", SHARE, "residual")  # kinds of quantities with one prior of several
@@ -169,6 +170,8 @@ def total_log_likelihood(post: Posterior) -> Floats:
 
 
 def _total(post: Posterior) -> Floats:
+    if post.design.without_rows:
+        return _of_sums(post)
     if post.design.several is not None:
         return np.asarray(by_row(post).sum(axis=1))
     total = np.zeros(post.n_draws)
@@ -177,6 +180,21 @@ def _total(post: Posterior) -> Floats:
     for rows in row_blocks(post.design.n, max(1, _NUMBERS // post.n_draws)):
         total += by_observation(post, rows).sum(axis=1)
     return total
+
+
+def _of_sums(post: Posterior) -> Floats:
+    """(S,) of normal responses, from rows that have together the sums of the data's."""
+    design, sigma = post.design, post.stacked(names.SIGMA)
+    standing, weights = design.standing, design.weights
+    assert standing is not None
+    assert weights is not None
+    design.need_together("the log likelihood of all rows")
+    squares = np.zeros(post.n_draws)
+    for rows in row_blocks(design.n, max(1, _NUMBERS // post.n_draws)):
+        away = design.y[rows, None] - linear_predictor(post, rows)
+        squares += weights[rows] @ away**2
+    normal = 0.5 * (standing.log_weights - standing.used * np.log(2 * np.pi))
+    return normal - standing.used * np.log(sigma) - 0.5 * squares / sigma**2
 
 
 def _says(prior: float, likelihood: float) -> str:

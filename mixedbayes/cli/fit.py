@@ -7,7 +7,6 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,8 +154,10 @@ class Data(click.ParamType[Path | str]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path | str:
+        from mixedbayes.sources.paths import names_several
+
         text = str(value)
-        if Path(text).is_dir() or (has_magic(text) and not Path(text).exists()):
+        if names_several(text):
             return text
         own = click.Path(exists=True, dir_okay=False, path_type=Path)
         found: Path = own.convert(value, param, ctx)
@@ -292,8 +293,6 @@ def fit(
     )
     if exponentiate:
         ratio_of(model.family, model.design)  # refused before anything is sampled
-    if page is not None:
-        model.design.need_rows("--report")
     for note in model.design.notes:
         exits.say(f"note: {note}")
     result = model.fit(progress=shown, **options)

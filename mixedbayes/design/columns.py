@@ -33,7 +33,11 @@ def poly(state: dict[str, Any], x: Floats, degree: int = 1, raw: bool = False) -
         raise DataError(f"raw must be True or False, got {raw!r}")
     if degree >= len(np.unique(x)) and not state and not raw:
         raise DataError(f"degree {degree} needs more than {degree} distinct values")
-    return np.asarray(transform(x, degree, raw=raw, _state=state), dtype=np.float64)
+    found = np.asarray(transform(x, degree, raw=raw, _state=state), dtype=np.float64)
+    for name, learned in state.items():  # numbers in their order, as rows in batches have them
+        if isinstance(learned, dict):
+            state[name] = [float(learned[k]) for k in sorted(learned)]
+    return found
 
 
 def bs(state: dict[str, Any], x: Floats, df: Any = None, **settings: Any) -> Floats:

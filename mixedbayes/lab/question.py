@@ -5,17 +5,37 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from mixedbayes.api.model import Fit
+from mixedbayes.api.model import Fit, Model
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.result import Estimates
+from mixedbayes.predict.hypothesis import hypothesis
+from mixedbayes.results.posterior import Posterior
 
 type Question = str | Callable[[Fit], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A posterior that is asked, with the model whose it is.
+
+    `Fit` holds much that is computed when it is read, which costs more than a short answer; it is
+    made for questions that are functions of one.
+    """
+
+    model: Model
+    posterior: Posterior
+
+    @cached_property
+    def fit(self) -> Fit:
+        """The same as users have it."""
+        return Fit(self.model, self.posterior)
 
 
 @dataclass(frozen=True)
@@ -51,14 +71,14 @@ def named(questions: tuple[Question, ...]) -> dict[str, Question]:
     return found
 
 
-def answered(question: Question, fit: Fit, truth: Fit, prob: float) -> Answer:
+def answered(question: Question, asked: Asked, truth: Asked, prob: float) -> Answer:
     """What a fit says, and the true value.
 
     Something is shown where the interval of probability `prob`, with equal tails, is all on the
     side that is asked about; of an expression or comparison, where it excludes no difference. Of a
     statement without an estimate of its own, where it has this probability.
     """
-    draws, holds = values_of(question, fit)
+    draws, holds = values_of(question, asked)
     true, _ = values_of(question, truth)
     probability = np.nan if holds is None else float(holds.mean())
     if draws is None:
@@ -72,22 +92,22 @@ def answered(question: Question, fit: Fit, truth: Fit, prob: float) -> Answer:
     return Answer(float(draws.mean()), lower, upper, probability, bool(shown), value)
 
 
-def values_of(question: Question, fit: Fit) -> tuple[Floats | None, Floats | None]:
+def values_of(question: Question, asked: Asked) -> tuple[Floats | None, Floats | None]:
     """Draws (S,) of what is estimated, as differences from none, and whether a statement holds.
 
     None where there is no estimate, or no statement.
     """
     if isinstance(question, str):
-        found = fit.hypothesis(question, draws=True).isel(hypothesis=0)
+        found = hypothesis(asked.posterior, question, draws=True).isel(hypothesis=0)
         estimate, holds = (found[name].to_numpy().ravel() for name in ("estimate", "holds"))
         return (
             None if np.isnan(estimate).all() else estimate,
             None if np.isnan(holds).all() else holds,
         )
     with warnings.catch_warnings():  # a truth is one draw, of which tables cannot say an sd
-        if fit.posterior.n_draws == 1:
+        if asked.posterior.n_draws == 1:
             warnings.simplefilter("ignore")
-        found = question(fit)
+        found = question(asked.fit)
     if isinstance(found, Estimates):
         values, null = found.sampled, found.null
         if len(values) != 1:
@@ -98,10 +118,10 @@ def values_of(question: Question, fit: Fit) -> tuple[Floats | None, Floats | Non
         # Ratios are compared with 1 on the scale on which they are symmetric.
         return (np.log(values[0]) if null == 1.0 else values[0] - null), None
     draws = found.to_numpy() if isinstance(found, xr.DataArray) else np.asarray(found)
-    if draws.dtype.kind not in "fiub" or draws.size != fit.posterior.n_draws:
+    if draws.dtype.kind not in "fiub" or draws.size != asked.posterior.n_draws:
         raise ModelError(
             "the function returns neither one row of means(), comparisons() or slopes() nor a draw "
-            f"of one number for each of the fit's {fit.posterior.n_draws} draws, but "
+            f"of one number for each of the fit's {asked.posterior.n_draws} draws, but "
             f"{type(found).__name__} of shape {draws.shape}"
         )
     values = draws.ravel()

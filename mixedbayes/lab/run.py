@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
-from mixedbayes.api.model import Fit
+from mixedbayes import names
+from mixedbayes.api.fitting import as_sampled, sampled
 from mixedbayes.api.parallel import each, processes
 from mixedbayes.errors import MixedBayesError, ModelError
-from mixedbayes.lab.question import Answer, Question, answered
+from mixedbayes.lab.question import Answer, Asked, Question, answered
 from mixedbayes.lab.source import Source
 from mixedbayes.predict.streams import named_stream
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.convergence import FAR_RHAT
+from mixedbayes.sample.health import MIN_DRAWS, health, plain_rhat
+from mixedbayes.sample.settings import Settings
 
 MOST_DIVERGENT = 0.01  # share of the draws
 
@@ -95,23 +100,46 @@ def _study(task: Task) -> Outcome:
     how = task.sampling
     try:
         made = task.source.simulate(task.design, task.seed)
-        fit = task.source.model(made.frame).fit(
+        model = task.source.model(made.frame)
+        settings = Settings(
             how.draws, how.tune, how.chains, cores=task.cores, seed=task.seed, progress=False,
             effects="draws",
         )  # fmt: skip
+        post = sampled(model.spec, model.asked, settings, model.formulation, None)
+        asked = Asked(as_sampled(model, model.formulation, post), post)
         found = {
-            name: answered(question, fit, made.truth, task.prob)
+            name: answered(question, asked, made.truth, task.prob)
             for name, question in task.questions.items()
         }
     except MixedBayesError as error:
         return Outcome(task.number, {}, error=f"{type(error).__name__}: {error}")
-    return Outcome(task.number, found, _sound(fit))
+    return Outcome(task.number, found, _sound(post))
 
 
-def _sound(fit: Fit) -> bool:
+def _sound(post: Posterior) -> bool:
     """Whether a fit's chains agree well enough for an interval, with the few draws of a study."""
-    r = fit.diagnostics()
-    return float(r.table["rhat"].max()) < FAR_RHAT and r.divergences <= MOST_DIVERGENT * r.draws
+    diverging = post.sample_stats().get("diverging")
+    divergences = 0 if diverging is None else int(diverging.sum())
+    return largest_rhat(post.draws) < FAR_RHAT and divergences <= MOST_DIVERGENT * post.n_draws
+
+
+def largest_rhat(draws: xr.Dataset) -> float:
+    """The largest rhat of all numbers that vary; of group effects those of the values alone.
+
+    Group effects are many, and drawn given the rest, so that chains that agree there disagree in
+    their places at most, which takes no ranks to see. It is infinite where chains stand still, each
+    at its own place; 1 where there are too few draws, or chains, to tell.
+    """
+    if draws.sizes[names.CHAIN] < 2 or draws.sizes[names.DRAW] < MIN_DRAWS:
+        return 1.0
+    found = [np.ones(1)]
+    for name, x in draws.data_vars.items():
+        dims = [d for d in x.dims if d not in (names.CHAIN, names.DRAW)]
+        own = x.transpose(*dims, names.CHAIN, names.DRAW).to_numpy().astype(float, copy=False)
+        own = own.reshape(-1, *own.shape[-2:])
+        own = own[(own != own[:, :1, :1]).any(axis=(1, 2))]
+        found.append(plain_rhat(own) if names.is_ranef(str(name)) else health(own)[1])
+    return float(np.nan_to_num(np.concatenate(found), nan=np.inf).max())
 
 
 def proportion(hits: int, of: int, prob: float = 0.95) -> tuple[float, float]:

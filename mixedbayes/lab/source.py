@@ -19,6 +19,7 @@ from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.formula import Formula, parse_all, with_residual
 from mixedbayes.lab.layout import resampled, with_dropout
+from mixedbayes.lab.question import Asked
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
@@ -34,10 +35,10 @@ _ROWS = 10  # in each combination of levels
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """Data of one study, and the truth as a fit of one draw."""
+    """Data of one study, and the truth as a posterior of one draw."""
 
     frame: pd.DataFrame
-    truth: Fit
+    truth: Asked
 
 
 class Source(Protocol):
@@ -178,7 +179,7 @@ class Given:
             layout["data"] = laid_out(frame, self._formulas, design, seed)
         frame, values = simulated(self.formula, mean, own, **layout, **self.kept, seed=seed)
         whole = self.model(frame)
-        truth = Fit(whole, one_draw(whole.spec, values))
+        truth = Asked(whole, one_draw(whole.spec, values))
         return Simulated(dropped(frame, dropout, self.factors, seed), truth)
 
     def _at(self, design: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any, Any]:
@@ -299,7 +300,7 @@ class Drawn:
         drawn = np.asarray(y)[0, 0]
         frame = frame.assign(**reported_columns(whole, self.made.family, drawn))
         left = dropped(frame, design.get(DROPOUT, self.dropout), self.factors, seed)
-        return Simulated(left, Fit(self.made, truth))
+        return Simulated(left, Asked(self.made, truth))
 
     @property
     def _formulas(self) -> tuple[Formula, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from scipy import stats
 
+from mixedbayes.checks.read_again import at_hand
 from mixedbayes.checks.residual import Beside, Bins, effects, residuals
 from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
@@ -27,7 +28,8 @@ def plot_check(
     quantiles against those of replicates; then the ordered standardised effects of every term
     of every grouping factor. Dots are means over posterior draws, bands the `prob` interval of
     replicates in the same draws; dots outside stand out. Categories without an order have no
-    residuals: of them the effects alone.
+    residuals: of them the effects alone. Of data that were read in batches 5,000 rows, evenly
+    spread, are read again.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def plot_check(
     >>> figure.savefig("check.png")
     """
     check_prob(prob)
-    number = seed_of(post, seed)
+    number, post = seed_of(post, seed), at_hand(post)
     predictors = post.predictors if post.family.unordered else (post.design.mu,)
     groups = [
         e for p in predictors for g in p.factors for e in effects(post, g, number, p.parameter)

@@ -229,6 +229,8 @@ class Priors:
     across: Mapping[str, Assigned] = field(default_factory=dict)
     # Of the correlations of residuals, by `Residual.symbols`: "rho", "theta", "range".
     residual: Mapping[str, Assigned] = field(default_factory=dict)
+    # By what the data are known whose defaults these are; "" where they are the model's own.
+    of: str = ""
 
     @property
     def correlations(self) -> dict[str, Prior]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedbayes.checks.read_again import at_hand
 from mixedbayes.checks.residual import thinned
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import ModelError
@@ -75,7 +76,7 @@ def estimate_figures(source: Source) -> list[Figure]:
     columns = Columns(post.design)
     fixed = used_columns(post.design.formula).fixed
     names = [n for n in dict.fromkeys(fixed) if n in columns.names and n not in columns.grouping]
-    names = [n for n in names if len(columns.levels(n)) > 1][:MOST_PREDICTORS]
+    names = [n for n in names if _varies(post, columns, n)][:MOST_PREDICTORS]
     if not names:
         raise ModelError("the model has no population predictor")
     found: list[Figure] = []
@@ -83,6 +84,23 @@ def estimate_figures(source: Source) -> list[Figure]:
         make = _of_category if columns.is_category(name) else _of_number
         found += make(post, source, columns, name)
     return found
+
+
+def _range(post: Posterior, columns: Columns, name: str) -> tuple[float, float]:
+    """Smallest and largest value of a number."""
+    standing = post.design.standing
+    if standing is not None and name in standing.ranges:
+        return standing.ranges[name]
+    column = columns.frame[name]
+    return float(column.min()), float(column.max())
+
+
+def _varies(post: Posterior, columns: Columns, name: str) -> bool:
+    """Whether a column has more than one value."""
+    if post.design.without_rows and not columns.is_category(name):
+        low, high = _range(post, columns, name)
+        return low < high
+    return len(columns.levels(name)) > 1
 
 
 def _some_draws(post: Posterior) -> Posterior:
@@ -112,10 +130,10 @@ def _ratio(post: Posterior) -> str:
 
 
 def _of_number(post: Posterior, source: Source, columns: Columns, name: str) -> Iterator[Figure]:
-    x = columns.frame[name].to_numpy(float)
+    low, high = _range(post, columns, name)
     asked: dict[str, Any] = {"prob": source.prob, "progress": False}
     if post.design.n * post.n_draws <= _MOST_NUMBERS:
-        places = np.linspace(x.min(), x.max(), _PLACES).tolist()
+        places = np.linspace(low, high, _PLACES).tolist()
         yield from _figures(source, f"{name}: means", means(post, {name: places}, **asked))
     yield from _figures(source, f"{name}: slope", slopes(post, name, **asked))
 
@@ -125,6 +143,7 @@ def _figures(source: Source, title: str, found: Estimates) -> Iterator[Figure]:
     post, units = source.post, source.units
     several = post.family.categories(post.design) is not None
     behind = not several and found.kind == "means" and found.numbers == found.focal
+    behind = behind and not post.design.without_rows
     data: dict[str, Any] = {"data": post.design.frame, "response": observed(post)} if behind else {}
     drawn, draws = sheet(found, units, **data), found.sampled.shape[1]
     few = "" if draws == post.n_draws else f"From {draws:,} of {post.n_draws:,} draws."
@@ -206,7 +225,7 @@ def _replicates(source: Source, post: Posterior, labels: Labels) -> list[Figure]
 
 def check_figures(source: Source) -> list[Figure]:
     """Replicates beside the data, and residuals; ModelError where they cannot be computed."""
-    post, prob = _some_draws(source.post), source.prob
+    post, prob = _some_draws(at_hand(source.post)), source.prob
     labels = Labels.of(post, source.units)
     pictures = _replicates(source, post, labels)
     if post.family.unordered:
@@ -219,4 +238,6 @@ def check_figures(source: Source) -> list[Figure]:
     used = post.n_draws if post.family.normal else min(post.n_draws, residuals.REPLICATES)
     if used < source.post.n_draws:
         says += f" From {_of_draws(used, source.post)}."
+    if post.design.n < source.post.design.used:
+        says += f" Of {post.design.n:,} of {source.post.design.used:,} rows."
     return [*pictures, *(figure(p.title, says, _thinned(p), _HEIGHT, keys) for p in panels)]

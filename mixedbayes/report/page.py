@@ -45,7 +45,9 @@ def report(
     settings, versions and the code of the same fit. What the model does not have is named with the
     reason. The page holds the script that draws its pictures, of 5 MB; it holds the data of at most
     300 levels of each grouping factor, and at most 3,000 rows of each table. Of several responses
-    each has its own pictures.
+    each has its own pictures. Of data that were read in batches residuals, replicates and checks
+    are those of 5,000 rows, evenly spread, which are read again, and pictures of single levels are
+    left out.
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ def _lead(source: Source) -> str:
     said = ", ".join(f"{plural(n, 'level')} of {name}" for name, n in groups.items())
     every = design.several
     if every is None:
-        what, rows = f"{family.name} model of {design.response}", plural(design.n, "row")
+        what, rows = f"{family.name} model of {design.response}", plural(design.used, "row")
     else:
         what = f"Model of {', '.join(every.names)} ({family.described})"
         rows = f"{plural(every.m, 'row')} with {plural(design.n, 'response')}"

@@ -50,8 +50,8 @@ def parts(source: Source, *, checks: bool) -> list[Part]:
         Part("population", "Population effects", effects),
         *_curves(source),
         Part("means", "Means and comparisons", asked),
-        Part("shrinkage", "Shrinkage", _pictures("shrinkage", source, of_each(shrinkage_figures))),
-        Part("pooling", "Pooling", _pictures("pooling", source, of_each(pooling_figures))),
+        Part("shrinkage", "Shrinkage", _pictures("shrinkage", source, of_rows(shrinkage_figures))),
+        Part("pooling", "Pooling", _pictures("pooling", source, of_rows(pooling_figures))),
         Part("effects", "Group effects", _pictures("effects", source, of_each(effect_figures))),
         Part("tables", "Tables", tables(source)),
         Part("checks", "Checks", seen + said),
@@ -75,6 +75,16 @@ def of_each(make: Callable[[Source], list[Figure]]) -> Callable[[Source], list[F
         if not found:
             raise ModelError("; ".join(f"{', '.join(of)}: {why}" for why, of in reasons.items()))
         return found
+
+    return made
+
+
+def of_rows(make: Callable[[Source], list[Figure]]) -> Callable[[Source], list[Figure]]:
+    """`of_each`, of pictures that show the rows of each level."""
+
+    def made(source: Source) -> list[Figure]:
+        source.post.design.need_rows("a picture of levels")
+        return of_each(make)(source)
 
     return made
 
@@ -153,6 +163,7 @@ def _elsewhere(source: Source) -> Iterator[str]:
     for target in TARGETS:
 
         def written(target: str = target) -> str:
+            source.post.design.need_rows(f"the code of {target}")
             return f"<pre><code>{escaped(code(source.post.spec, target))}</code></pre>"  # type: ignore[arg-type]
 
         yield f"<h4>{target}</h4>" + or_reason(f"{target} code", written)

@@ -96,6 +96,13 @@ def canonical(formula: Formula | str) -> Any:
     }
 
 
+def of_rows(data: pd.DataFrame) -> str:
+    """By what rows are known: values, types, categories and index, whatever the columns' order."""
+    digest = hashlib.sha256()
+    _add_frame(digest, data[sorted(data.columns)])
+    return digest.hexdigest()
+
+
 def _add_frame(digest: Any, data: pd.DataFrame) -> None:
     encoded = encode_frame(data)
     digest.update(json.dumps(encoded.schema, sort_keys=True).encode())

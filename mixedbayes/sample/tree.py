@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,12 @@ def observed_data(spec: Spec) -> dict[str, tuple[tuple[str, ...], Any]]:
         name: (response_dims(spec, k, name), family.of_response(k).reported(part.y))
         for k, (name, part) in enumerate(zip(called, every.parts, strict=True))
     }
+
+
+@cache
+def version(package: str) -> str:
+    """Of an installed package, whose metadata are read once."""
+    return metadata.version(package)
 
 
 def _attributes(result: SamplingResult, seconds: float | None) -> dict[str, str | int | float]:

@@ -34,6 +34,12 @@ def _one(data: Any) -> bool:
     return isinstance(data, str | PathLike)
 
 
+def names_several(text: str) -> bool:
+    """Whether a path is a folder or a glob, and no file: a file may be called `a[1].csv`."""
+    path = Path(text).expanduser()
+    return path.is_dir() or (has_magic(text) and not path.exists())
+
+
 def files(data: Any, endings: Sequence[str]) -> tuple[str, list[str]]:
     """What was given, for messages, and the path of every file.
 
@@ -62,10 +68,10 @@ def _of_one(text: str, endings: Sequence[str]) -> list[str]:
     path = Path(text).expanduser()
     if path.is_dir():
         return _of_folder(path, endings)
+    if names_several(text):
+        return _of_glob(str(path), endings)
     if path.exists():
         return [str(path)]
-    if has_magic(text):
-        return _of_glob(str(path), endings)
     near = _some_names(path.parent) if path.parent.is_dir() else []
     there = f"; there are {listed(near, 6)}" if near else ""
     raise DataError(f"{text}: no such file or folder (in {Path.cwd()}){there}")

@@ -232,6 +232,42 @@ def test_default_priors_are_those_of_the_first_data_set():
     assert first is second
 
 
+def test_a_cache_knows_whose_default_priors_a_data_set_has(tmp_path):
+    """The second data set's draws are by the priors of the first, which is part of the question."""
+    one, two = frames(2)
+    two, how = two.assign(y=100 * two["y"]), {**SETTINGS, "cache": tmp_path}
+    alone = mb.fit("y ~ x", two, **how | {"seed": SETTINGS["seed"] + 1})
+    pooled = mb.fit_many("y ~ x", [one, two], **how)
+    assert not np.array_equal(pooled.fits["2"].posterior.fixef(), alone.posterior.fixef())
+    again = mb.fit_many("y ~ x", [one, two], **how)
+    assert len(list(tmp_path.iterdir())) == 3
+    np.testing.assert_array_equal(again.posterior.fixef(), pooled.posterior.fixef())
+    other = mb.fit_many("y ~ x", [one.assign(y=one["y"] + 1), two], **how)
+    assert not np.array_equal(other.fits["2"].posterior.fixef(), pooled.fits["2"].posterior.fixef())
+
+
+def test_names_are_told_apart_as_text():
+    one, two = frames(2)
+    with pytest.raises(ModelError, match="of 2 names 1 differ as such: 1, '1'"):
+        mb.fit_many("y ~ x", {1: one, "1": two}, **SETTINGS)
+
+
+def test_data_sets_of_other_numbers_of_rows():
+    """Draws, shares of variance and averages are those of each data set's own rows, as a union."""
+    one, two = frames(2)
+    fit = mb.fit_many("y ~ x + arm + (1 | g)", [one, two.drop(index=range(9, 40))], **SETTINGS)
+    assert fit.data_sets()["rows"].tolist() == [90, 59]
+    np.testing.assert_array_equal(fit.posterior.stacked("sigma"), side_by_side(fit, "sigma"))
+    each = [f.icc(draws=True)["adjusted"].to_numpy().ravel() for f in fit.fits.values()]
+    found = fit.icc(draws=True)["adjusted"].to_numpy().ravel()
+    np.testing.assert_allclose(found, np.concatenate(each))
+    each = np.concatenate([f.means("arm").sampled for f in fit.fits.values()], axis=1)
+    np.testing.assert_array_equal(fit.means("arm").sampled, each)
+    for ask in (fit.fitted, fit.loo):
+        with pytest.raises(ModelError, match=r"fit\.fits"):
+            ask()
+
+
 def test_imputing_responses_and_pooling_gives_the_posterior_of_the_observed_rows():
     data = frames(1)[0]
     data.loc[data["x"] > 0.6, "y"] = np.nan

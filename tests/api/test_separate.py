@@ -181,3 +181,133 @@ def test_responses_have_a_name_and_a_column_each(data):
         mb.fit_many(model, pd.DataFrame(y, columns=["a", "a"]), **HOW)
     with pytest.raises(DataError, match=r"shape \(90, 2, 1\)"):
         mb.fit_many(model, y[..., None], **HOW)
+
+
+# ---- what goes wrong -----------------------------------------------------------------------------
+
+
+def test_errors_that_are_not_ours_are_rows(data):
+    """A function of the user's that fails for some rows leaves the other units their fits."""
+    own = data[data.region != "flat"]
+    low = own[own.region == "s"].x.min()
+
+    def picky(x):
+        if x.min() == low:
+            raise ZeroDivisionError("no such x")
+        return x
+
+    many = mb.fit_many("y ~ picky(x)", own, by="region", functions={"picky": picky}, **HOW)
+    errors = many.units().set_index("region")["error"]
+    assert errors["n"] == ""
+    assert "no such x" in errors["s"]
+
+
+def test_what_all_fail_for_is_raised(data):
+    with pytest.raises(DataError, match=r"none of 3 data sets could be fitted.*no column 'w'"):
+        mb.fit_many("y ~ w", data, by="region", **HOW)
+    with pytest.raises(mb.SamplingError, match=r"draws=0: must be at least 1"):
+        mb.fit_many("y ~ x", data, by="region", **HOW | {"draws": 0})
+    one = mb.fit_many("y ~ x", data[data.region == "flat"], by="region", **HOW)
+    assert "no variation" in one.units()["error"][0]  # one unit, and the row says why
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (lambda d: d.head(1), "row"),
+        (lambda d: d.assign(y=np.nan), "missing"),
+        (lambda d: d.assign(arm="a"), "arm"),
+    ],
+)
+def test_units_that_cannot_be_fitted(data, rows, said):
+    """One row, no response, a level that is missing: a row that says so, and others are fitted."""
+    whole = data[data.region == "n"].assign(arm=np.resize(["a", "b"], 30))
+    poor = rows(whole).assign(region="poor")
+    many = mb.fit_many("y ~ arm", pd.concat([poor, whole]), by="region", **HOW)
+    units = many.units().set_index("region")
+    assert units.loc["n", "error"] == ""
+    assert said in units.loc["poor", "error"]
+
+
+def test_a_cache_needs_a_seed_and_a_folder(data, tmp_path):
+    how = {**HOW, "seed": None}
+    for own in (data, [data, data]):
+        by = {} if isinstance(own, list) else {"by": "region"}
+        with pytest.raises(mb.SamplingError, match="cache= needs a seed"):
+            mb.fit_many("y ~ x", own, cache=tmp_path, **by, **how)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(mb.FileError, match="cannot be made"):
+        mb.fit_many("y ~ x", data, by="region", cache=tmp_path / "file", **HOW)
+
+
+def test_a_cache_with_damaged_files_of_other_data_and_models(data, tmp_path):
+    """What is kept stands for the same question alone."""
+    own, how = data[data.region != "flat"], {**HOW, "by": "region", "cache": tmp_path}
+    first = mb.fit_many("y ~ x", own, **how)
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
+    (tmp_path / ".half.nc.0123456789ab.tmp").write_bytes(b"half")
+    changed = own.assign(y=own.y.where(own.region != "s", own.y + 1))
+    second = mb.fit_many("y ~ x", changed, **how)
+    assert len(set(tmp_path.glob("*.nc")) - kept.keys()) == 1
+    assert not np.array_equal(second["s"].posterior.fixef(), first["s"].posterior.fixef())
+    for other in ({"seed": 4}, {"draws": 101}, {"priors": {"sigma": mb.HalfNormal(1)}}):
+        before = set(tmp_path.glob("*.nc"))
+        mb.fit_many("y ~ x", own, **how | other)
+        assert len(set(tmp_path.glob("*.nc")) - before) == 2
+    assert all(p.stat().st_mtime_ns == at for p, at in kept.items())
+    damaged = next(iter(kept))
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    errors = mb.fit_many("y ~ x", own, **how).units()["error"]
+    assert sorted(map(bool, errors)) == [False, True]
+    assert f"Delete {damaged} to fit again" in max(errors)
+
+
+NAMES = ["a/b", "../up", "A", "a", "", " ", "ä" * 90, "nul\0", "日本", "a'b\"c", "<b>"]
+
+
+def test_names_of_any_kind(data, tmp_path):
+    """Paths, letters of every script, names that differ in case alone: each is its own unit."""
+    rows = data[data.region == "n"].head(12)
+    own = pd.concat([rows.assign(region=name) for name in NAMES])
+    how = {**HOW, "draws": 20, "chains": 1}
+    many = mb.fit_many("y ~ x", own, by="region", cache=tmp_path / "kept", **how)
+    assert list(many) == NAMES
+    assert len({many[name].settings.seed for name in NAMES}) == len(NAMES)
+    assert len(list((tmp_path / "kept").iterdir())) == len(NAMES)
+    assert [p.name for p in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("kind", ["int8", "float64", "Int64", "category", "int64[pyarrow]", bool])
+def test_seeds_do_not_depend_on_the_type_of_a_label(data, kind):
+    some = data[(data.region == "n")].assign(year=np.tile([0, 1], 15))
+    how = {**HOW, "draws": 20, "chains": 1}
+    plain = mb.fit_many("y ~ x", some, by=["year", "region"], **how)
+    own = mb.fit_many("y ~ x", some.astype({"year": kind}), by=["year", "region"], **how)
+    assert [own[u].settings.seed for u in own] == [plain[u].settings.seed for u in plain]
+
+
+def test_a_category_without_rows_is_no_unit(data):
+    own = data.assign(region=pd.Categorical(data.region, ["none", "s", "n", "flat"]))
+    many = mb.fit_many("y ~ x", own, by="region", **HOW)
+    assert list(many) == ["n", "s", "flat"]
+    with pytest.raises(DataError, match="no rows"):
+        mb.fit_many("y ~ x", own.head(0), by="region", **HOW)
+
+
+def test_responses_keep_the_order_of_their_categories(data):
+    rng, order = np.random.default_rng(2), ["low", "mid", "high"]
+    answers = pd.DataFrame(
+        {k: pd.Categorical(rng.choice(order, 90), order, ordered=True) for k in ("p", "q")}
+    )
+    model = mb.Model("y ~ x", data.assign(y=answers.p), family="cumulative")
+    many = mb.fit_many(model, answers, **HOW)
+    assert [many[k].model.design.response_levels for k in ("p", "q")] == [tuple(order)] * 2
+    with pytest.raises(DataError, match="no column"):
+        mb.fit_many(model, answers[[]], **HOW)
+
+
+def test_tables_go_to_parquet_and_back(fits, tmp_path):
+    for name, table in (("units", fits.units()), ("table", fits.table())):
+        table.to_parquet(tmp_path / f"{name}.parquet")
+        again = pd.read_parquet(tmp_path / f"{name}.parquet")
+        pd.testing.assert_frame_equal(again, pd.DataFrame(table), check_dtype=False)

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.checks import read_again
 from mixedbayes.checks.by_batch import statistics_by_batch
 from mixedbayes.checks.loo import smoothed
+from mixedbayes.checks.residual import spread
 from tests.support.batches import data, opened_batches
 
 SHORT = {"draws": 300, "tune": 200, "chains": 2, "seed": 3, "progress": False}
@@ -139,6 +141,62 @@ def test_check(there):
         there.pp_check("density")
     with pytest.raises(mb.ModelError, match="takes all responses at once"):
         there.pp_check(stat=np.median)
+
+
+def test_checks(here, there):
+    """What check() says of rows that are read again is what it says of these rows in memory."""
+    ours, theirs = (
+        {f.title: f for f in fit.check(progress=False).findings} for fit in (here, there)
+    )
+    left_out = {"Within and between groups", "Influential levels of a", "Influential levels of b"}
+    assert ours.keys() - theirs.keys() <= left_out
+    assert theirs.keys() - ours.keys() == {"Not checked"}
+    for title in ours.keys() & theirs.keys() - {"Influential observations"}:
+        assert theirs[title].said == ours[title].said, title
+        assert theirs[title].look == ours[title].look
+    one, two = (found["Influential observations"].table for found in (ours, theirs))
+    assert two.pareto_k.max() == pytest.approx(one.pareto_k.max(), rel=1e-4)
+    along = {f.title: f for f in there.check(order="x", progress=False).findings}["Autocorrelation"]
+    assert "along x" in along.said
+    with pytest.raises(mb.ModelError, match="give the name of one of them"):
+        there.check(order=np.arange(400))
+    assert there.plot_check() is not None
+    plt.close("all")
+
+
+def test_few_rows_of_many(frame, monkeypatch):
+    """Rows beyond those that are looked at are passed over, whole levels with their rows."""
+    monkeypatch.setattr("mixedbayes.checks.read_again.MOST_ROWS", 120)
+    fit = mb.fit("y ~ x + (1 | a) + (1 | b)", opened_batches(frame, 61), **{**SHORT, "draws": 50})
+    some = read_again.Some.of(fit.posterior)
+    assert some.spread.design.n == 120
+    complete = frame.dropna(subset=["y", "x", "b"])
+    assert some.spread.design.y == pytest.approx(
+        complete.y.to_numpy()[spread(np.ones(len(complete)), 120)]
+    )
+    counts = some.levels.design.frame.b.value_counts()
+    assert (counts == complete.b.value_counts()[counts.index]).all()
+    assert 60 < some.levels.design.n <= 120
+
+
+def test_check_without_rows(there, tmp_path):
+    """Of a file without its rows the rest is checked, and it says why they are not."""
+    again = mb.load(there.save(tmp_path / "fit.nc")).check(progress=False)
+    said = " ".join(f.said for f in again.findings if f.title == "Not checked")
+    assert "not at hand" in said
+    assert "Sds and correlations" in again.tables
+
+
+def test_report(there, tmp_path):
+    """A page has what sums tell, the checks of some rows, and reasons for pictures of levels."""
+    page = there.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    body = page[page.index("<main>") : page.rindex("</main>")]
+    assert f"{there.model.design.used} rows" in page
+    assert body.count('type="application/json"') > 10
+    assert "Residuals given the group effects" in body
+    assert "arm: means" in body
+    assert "x: slope" in body
+    assert "No picture: a picture of levels reads rows of the data" in body
 
 
 def test_refused(here, there):

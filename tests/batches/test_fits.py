@@ -63,6 +63,7 @@ def test_draws(here, there):
             data(10, 20).dropna().assign(a=99)
         ),
         lambda f: f.model.priors,
+        lambda f: f.prior_sensitivity(),
     ],
 )
 def test_tables(here, there, ask):
@@ -98,9 +99,7 @@ def test_said(here, there):
         lambda f: f.predict(),
         lambda f: f.loo("a"),
         lambda f: f.loo(refit=True),
-        lambda f: f.check(),
         lambda f: f.pp_check("ecdf"),
-        lambda f: f.report("page.html"),
         lambda f: f.posterior_predictive(),
         lambda f: f.model.code("lme4"),
         lambda f: f.model.data,
@@ -110,7 +109,6 @@ def test_said(here, there):
         lambda f: mb.compare({"a": f, "b": f}),
         lambda f: mb.ways(f),
         lambda f: mb.study(fit=f).power("x > 0", n={"a": [6]}, simulations=2),
-        lambda f: f.prior_sensitivity(),
         lambda f: f.plot_residuals(),
         lambda f: f.means("arm", target="P(y > 3)"),
         lambda f: f.means("x"),

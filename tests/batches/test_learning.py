@@ -43,10 +43,7 @@ def state(call, frame):
 
 
 def plain(learned):
-    own = {k: v for k, v in learned.items() if v is not None and k != "cyclic"}
-    return {
-        k: np.array([v[n] for n in sorted(v)]) if isinstance(v, dict) else v for k, v in own.items()
-    }
+    return {k: v for k, v in learned.items() if v is not None and k != "cyclic"}
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -93,6 +90,18 @@ def test_file(frame, tmp_path):
     ours, theirs = here.predict(new, kind="mean"), there.predict(new, kind="mean")
     np.testing.assert_allclose(theirs["mean"], ours["mean"], rtol=1e-9)
     np.testing.assert_allclose(theirs["sd"], ours["sd"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("call", ["poly(year, 3)", "cr(x, df=4)", "cc(year, knots=[1995, 2010])"])
+def test_pooled(call, frame):
+    """Draws of a data set in batches are pooled with those of one in memory."""
+    few = {"draws": 50, "tune": 100, "chains": 2, "seed": 3, "progress": False}
+    for sets in ([frame, opened_batches(frame, 99)], [opened_batches(frame, 99), frame]):
+        pooled = mb.fit_many(f"y ~ {call} + (1 | b)", sets, **few)
+        assert pooled.posterior.shape == (4, 50)
+    moved = frame.assign(x=frame.x + 1, year=frame.year + 1)
+    with pytest.raises(mb.DataError, match=r"data set 2: .* learns other numbers"):
+        mb.fit_many(f"y ~ {call} + (1 | b)", [frame, opened_batches(moved, 99)], **few)
 
 
 def test_counts(frame):

@@ -8,7 +8,7 @@ import mixedbayes as mb
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.lab.power import Power
 from mixedbayes.lab.question import Answer, answered
-from mixedbayes.lab.run import Outcome
+from mixedbayes.lab.run import Outcome, largest_rhat
 
 SMALL = {"simulations": 4, "seed": 1, "progress": False, "draws": 100, "chains": 2}
 
@@ -124,6 +124,20 @@ def test_what_counts_as_shown(pilot):
         "Days > 0 and Intercept > 0": True, f"Days = {low - 0.01}": True,
     }.items():  # fmt: skip
         assert answered(text, pilot, pilot, 0.95).shown is shown, text
+
+
+def test_whether_chains_agree(pilot):
+    """The largest rhat is that of `diagnostics`, of group effects roughly; none is overlooked."""
+    draws = pilot.posterior.draws
+    report = pilot.diagnostics().table["rhat"]
+    assert largest_rhat(draws[["sigma"]]) == pytest.approx(max(1.0, report["sigma"]))
+    assert largest_rhat(draws) < 1.05
+    for name in ("sigma", "ranef_Subject", "cor_Subject"):
+        moved = draws.assign({name: draws[name] + 10 * (draws["chain"] == 0)})
+        assert largest_rhat(moved) > 1.05
+    still = draws.assign(sigma=draws["sigma"] * 0 + draws["chain"])
+    assert largest_rhat(still) == np.inf
+    assert largest_rhat(still.isel(chain=[0])) == 1.0
 
 
 # ---- where true values come from ---------------------------------------------------------------

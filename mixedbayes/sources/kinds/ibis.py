@@ -19,7 +19,7 @@ def _by_ibis(table: Any, backend: Any, size: int) -> Any:
 
 def _by_duckdb(table: Any, backend: Any, size: int) -> Iterator[Any]:
     """By DuckDB itself: from its version 2 on it has not the method by which Ibis 12 reads."""
-    backend._run_pre_execute_hooks(table)  # tables in memory become those of the connection
+    table.limit(0).to_pyarrow()  # hands tables in memory, and functions, to the connection
     reader = backend.con.sql(backend.compile(table)).to_arrow_reader(size)
     try:
         yield from reader
