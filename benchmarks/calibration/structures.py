@@ -137,6 +137,12 @@ def _shares(levels: int, rows: int) -> pd.DataFrame:
     return _yes_or_no(levels, rows).assign(n=lambda d: 3 + np.arange(len(d)) % 7)
 
 
+def _ordered(levels: int, rows: int) -> pd.DataFrame:
+    """Ratings from 1 to 5."""
+    return _one_factor(levels, rows).assign(y=lambda d: 1 + np.arange(len(d)) % 5)
+
+
+_CUTS = {"thresholds": mb.Normal(0, 1.5), "fixef": mb.Normal(0, 0.5), "sd": mb.HalfNormal(1)}
 _COUNTS = {"Intercept": mb.Normal(0.5, 1), "fixef": mb.Normal(0, 0.5), "sd": mb.HalfNormal(1)}
 _OWN = {
     "Intercept": mb.Normal(1, 0.5),
@@ -155,6 +161,10 @@ GENERALISED: Mapping[str, Structure] = {
     # enough levels for the surrogate of the density with effects integrated out
     "poisson_many": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(60, 4), _COUNTS, "poisson"),
     "bernoulli_many": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(60, 5), _COUNTS, "bernoulli"),
+    "cumulative_many": Structure("y ~ x + (1 | g)", lambda: _ordered(60, 5), _CUTS, "cumulative"),
+    "sratio_slopes": Structure(
+        "y ~ x + (x | g)", lambda: _ordered(40, 6), {**_CUTS, "cor": mb.LKJ(1.5)}, "sratio"
+    ),
     "zero_inflated_poisson": Structure(
         "y ~ x + (1 | g)",
         lambda: _yes_or_no(12, 6),

@@ -28,7 +28,6 @@ KINDS: tuple[tuple[str, str, str, str, dict[str, Any]], ...] = (
 # Formulations of engines that a family is compiled for; None is the one that is chosen.
 _FORMULATIONS: dict[str, tuple[str | None, ...]] = {
     "gaussian": (None,),
-    "cumulative": ("PartiallyCentered",),
 }
 _OTHERS = ("Quadrature", "PartiallyCentered")
 _DRAWS = 20

@@ -11,11 +11,12 @@ import numpy as np
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
 from mixedbayes.families.ordinal import Ordinal, law
-from mixedbayes.families.ordinal_rows import TAILS, adjacent, loop, loop_of_numbers
+from mixedbayes.families.ordinal_each import adjacent_logit, densities
+from mixedbayes.families.ordinal_rows import TAILS, adjacent
 from mixedbayes.families.rows import RowDensity
 
 _CATEGORY = {link: adjacent(tails) for link, tails in TAILS.items()}
-_LOOPS = {link: (loop(one), loop_of_numbers(one)) for link, one in _CATEGORY.items()}
+_DENSITIES = densities(_CATEGORY, adjacent_logit, concave=False)
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,7 @@ class Acat(Ordinal):
 
     @property
     def row_density(self) -> RowDensity:
-        plain, with_disc = _LOOPS[type(self.link)]
-        return RowDensity(
-            loop=plain, loop_of_numbers=with_disc, scale=type(self.link), merges="size"
-        )
+        return _DENSITIES[type(self.link)]
 
     def thresholds_of(self, shares: Floats) -> Floats:
         return -np.asarray(self.link.link(shares[1:] / (shares[1:] + shares[:-1]), np))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.design.values import label, listed
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families import categorical_rows as rows_of
 from mixedbayes.families.base import (
     Bools,
     Elsewhere,
@@ -27,7 +27,7 @@ from mixedbayes.families.base import (
 )
 from mixedbayes.families.categories import Categories
 from mixedbayes.families.links import Identity, Link, Logit
-from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.families.rows import RowDensity, Rows
 from mixedbayes.formula import Formula
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.numerics.softmax_normal import softmax_mean
@@ -36,46 +36,6 @@ from mixedbayes.terms.bars import BARS
 _MOST = 32  # categories: the compiled loop has two bits for each of the further predictors
 _UNSEEN = (1, 2, 3)
 _HALF = 0.5  # row added to each category, so that shares have odds
-
-
-@compiled
-def _loop(t, y, size, extra, none, numbers, slope, d_none, d):
-    """Rows that have `extra` (n K) responses of each category, size of them together.
-
-    The predictors are 0, t and numbers (m, n), K = m + 2. log p_k = (eta_k - top) - log1p(others),
-    with others the sum of exp(eta_j - top) over all but the largest, so that neither a p near 0 nor
-    a 1 - p near 0 loses digits.
-    """
-    m, total = numbers.shape[0], 0.0
-    K = m + 2
-    h = np.empty(K)
-    for i in range(t.size):
-        h[0], h[1] = 0.0, t[i]
-        for k in range(m):
-            h[2 + k] = numbers[k, i]
-        first = 0
-        for k in range(1, K):
-            if h[k] > h[first]:
-                first = k
-        top, others = h[first], 0.0
-        for k in range(K):
-            h[k] -= top
-            if k != first:
-                others += math.exp(h[k])
-        rest = math.log1p(others)
-        for k in range(K):
-            count = extra[i * K + k]
-            if count > 0.0:
-                total += count * (h[k] - rest)
-            if k > 0:
-                p = math.exp(h[k]) / (1.0 + others)
-                left = others / (1.0 + others) if k == first else 1.0 - p
-                own = count * left - (size[i] - count) * p
-                if k == 1:
-                    slope[i] = own
-                else:
-                    d[k - 2, i] = own
-    return total
 
 
 @dataclass(frozen=True)
@@ -341,7 +301,13 @@ class Categorical(Categories):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(loop=_loop, loop_of_numbers=_loop, scale=Logit, merges="extra")
+        return RowDensity(
+            loop=rows_of.loop,
+            loop_of_numbers=rows_of.loop,
+            each_of_numbers=rows_of.each,
+            scale=Logit,
+            merges="extra",
+        )
 
     def rows(self, design: Design) -> Rows:
         """Each row's responses by category: its weight in the place of its own."""

@@ -11,12 +11,13 @@ import numpy as np
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
 from mixedbayes.families.ordinal import law
-from mixedbayes.families.ordinal_rows import TAILS, loop, loop_of_numbers, reflected, stopping
+from mixedbayes.families.ordinal_each import densities, stop_logit
+from mixedbayes.families.ordinal_rows import TAILS, reflected, stopping
 from mixedbayes.families.rows import RowDensity
 from mixedbayes.families.sequential import Sequential
 
 _CATEGORY = {link: stopping(reflected(tails)) for link, tails in TAILS.items()}
-_LOOPS = {link: (loop(one), loop_of_numbers(one)) for link, one in _CATEGORY.items()}
+_DENSITIES = densities(_CATEGORY, stop_logit)
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ class Cratio(Sequential):
 
     @property
     def row_density(self) -> RowDensity:
-        plain, with_disc = _LOOPS[type(self.link)]
-        return RowDensity(
-            loop=plain, loop_of_numbers=with_disc, scale=type(self.link), merges="size"
-        )
+        return _DENSITIES[type(self.link)]
 
     def thresholds_of(self, shares: Floats) -> Floats:
         reached = np.cumsum(shares[::-1])[::-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,15 +12,10 @@ import numpy as np
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.base import Elsewhere, Parameter, Values, repeated
 from mixedbayes.families.elsewhere import InMgcv
-from mixedbayes.families.links import Cloglog, Logit, Probit, ShareLink
+from mixedbayes.families.links import Logit, Probit, ShareLink
 from mixedbayes.families.ordinal import DISCRIMINATION, THRESHOLDS, Ordinal, disc_of, law
-from mixedbayes.families.ordinal_rows import (
-    INTERVALS,
-    between,
-    interval_probit,
-    loop,
-    loop_of_numbers,
-)
+from mixedbayes.families.ordinal_each import cut_logit, densities
+from mixedbayes.families.ordinal_rows import INTERVALS, between, interval_probit
 from mixedbayes.families.rows import RowDensity, compiled
 
 
@@ -75,8 +70,9 @@ def _probit_loop(t, y, size, extra, cuts, slope, d):
 
 
 _CATEGORY = {link: between(interval) for link, interval in INTERVALS.items()}
-_LOOPS = {Logit: _logit_loop, Probit: _probit_loop, Cloglog: loop(_CATEGORY[Cloglog])}
-_WITH_DISC = {link: loop_of_numbers(one) for link, one in _CATEGORY.items()}
+_DENSITIES = densities(_CATEGORY, cut_logit)
+for _link, _loop in ((Logit, _logit_loop), (Probit, _probit_loop)):
+    _DENSITIES[_link] = replace(_DENSITIES[_link], loop=_loop)
 
 
 @dataclass(frozen=True)
@@ -131,10 +127,7 @@ class Cumulative(Ordinal):
 
     @property
     def row_density(self) -> RowDensity:
-        kind = type(self.link)
-        return RowDensity(
-            loop=_LOOPS[kind], loop_of_numbers=_WITH_DISC[kind], scale=kind, merges="size"
-        )
+        return _DENSITIES[type(self.link)]
 
     def thresholds_of(self, shares: Floats) -> Floats:
         return np.asarray(self.link.link(np.cumsum(shares)[:-1], np))

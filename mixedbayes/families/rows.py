@@ -91,6 +91,12 @@ class RowDensity:
         The same where the model has other parameters of the family too, m of them:
         loop_of_numbers(t, y, size, extra, vector, numbers, slope, d, d_numbers) with their values
         (m, n) in each row, and derivatives by these, which it writes into d_numbers (m, n).
+    each, each_of_numbers
+        The same row by row, for quadrature: each(t, y, size, extra, vector, value, slope, d) writes
+        log p of the rows into value (n,) and, unless slope is empty, d log p / d t into slope and
+        the derivatives by the vector into d (n k); each_of_numbers(t, y, size, extra, vector,
+        numbers, value, slope, d, d_numbers) has numbers and d_numbers (m n). t is the predictor
+        itself: `scale` is the family's link. None: the family has no such function.
     tails
         For responses that are censored or truncated; None where there are none.
         tails(t, bound, upper, size, parameters, shared)
@@ -114,6 +120,8 @@ class RowDensity:
     odds: tuple[int, ...] = ()
     loop: Any = None
     loop_of_numbers: Any = None
+    each: Any = None
+    each_of_numbers: Any = None
     tails: Any = None
     mass: Any = None
     width: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,7 +40,10 @@ _OF_RESPONSES = 0.1  # scale of a predictor in the response's units, of most res
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """theta: variances, the family's parameters, the intercept at the columns' means, slopes."""
+    """theta: variances, the family's parameters, the intercept at the columns' means, slopes.
+
+    Thresholds are the last of the family's parameters, as `joint.layout` has them.
+    """
 
     joint: JointLayout
     scales: Floats  # (N,) what is a large change of the predictor, by row of the stacked design
@@ -154,12 +158,16 @@ class QuadratureDensity(Recorded):
         Z = np.concatenate([g.Z[every] for g in groups], axis=1)
         scales = np.ones(P * design.n)
         scales[: design.n] = _scales(design, family)
+        ordered = any(map(layout.in_order, layout.vectors))
+        # independent draws become the same thresholds in so many orders
+        orders = math.lgamma(layout.n_thresholds + 1) if ordered else 0.0
         acting = np.flatnonzero(Z.reshape(P, -1).any(axis=1))
         sizes = (
             layout.n_hyper, layout.n_parameters, Z.shape[1], mu.intercept, layout.level_at_zero,
             rows.address(data.density, data.front, codes), address(),
             0 if any(codes) else data.density.n_kept, concave(design, family),
             0 if tree is None else nested_address(),
+            layout.n_thresholds, ordered,
         )  # fmt: skip
         sections: dict[str, Floats | Ints] = {
             "sizes": np.array(sizes, np.int64),
@@ -179,7 +187,7 @@ class QuadratureDensity(Recorded):
             "y": data.y[order],
             "size": data.size[order],
             "extra": data.extra.reshape(len(own), -1)[order],
-            "constant": np.array([data.constant]),
+            "constant": np.array([data.constant + orders]),
         }
         modes = np.zeros((Z.shape[1], J) if tree is None else (1, tree.n_levels))
         return cls(Coordinates(layout, scales), sections, blocks, rule, modes, tree)

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
+from mixedbayes.joint.ordered import order_slopes, put_in_order
 from mixedbayes.marginal.evaluate import polynomial_gradient
 from mixedbayes.marginal.inner import inner
 from mixedbayes.quadrature.integral import integrate
@@ -47,6 +48,7 @@ from mixedbayes.quadrature.sections import (
     first_modes,
     keep,
     linear_predictor,
+    parameters_of,
 )
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta.logpriors import log_prior
@@ -82,15 +84,26 @@ def marginal(theta, grad, each, found, record):
     Of the groups log p into each (J,), and the modes of the standardised effects into found (q, J).
     """
     sizes = ints(record, SIZES)
-    h, m, q, intercept, at_zero = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    h, m, q, intercept, at_zero, k = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[10]
     p, first = theta.size - h - intercept, sizes[0] + sizes[3]
     blocks, means = ints(record, BLOCKS), reals(record, MEANS)
     work, point, slopes = np.empty((3, theta.size)), theta.copy(), np.empty((h, 2))
     jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, slopes)
     first_modes(record, point, found, each.size, 0, each.size)
+    cuts = np.empty(k)
+    if sizes[11]:
+        jacobian += put_in_order(theta[h - k : h], cuts)
+        copy(cuts, point[h - k : h])
+    else:
+        copy(point[h - k : h], cuts)
     if at_zero:
+        shift = 0.0
         for j in range(p):
-            point[h] -= means[j] * theta[first + j]
+            shift += means[j] * theta[first + j]
+        if intercept:
+            point[h] -= shift
+        for i in range(h - k, h):
+            point[i] += shift
     codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
     total = log_prior(point, codes, numbers, work) + jacobian
     if not math.isfinite(total):
@@ -104,6 +117,7 @@ def marginal(theta, grad, each, found, record):
     eta = linear_predictor(record, theta, h, intercept, 0, n)
     parameters, wanted = np.empty(m), grad.size > 0
     copy(work[0, h - m : h], parameters)
+    copy(cuts, parameters[m - k :])
     kept = keep(record, parameters, 0, n)
     d_eta = np.zeros(eta.size if wanted else 0)
     if D > 0:
@@ -130,8 +144,11 @@ def marginal(theta, grad, each, found, record):
         return total + reals(record, CONSTANT)[0]
     copy(work[2], grad)
     if at_zero:
+        d_shift = -work[2, h] if intercept else 0.0
+        for i in range(h - k, h):
+            d_shift += work[2, i]
         for j in range(p):
-            grad[first + j] -= means[j] * work[2, h]
+            grad[first + j] += means[j] * d_shift
     X = reals(record, EX)
     if intercept:
         for i in range(n):
@@ -141,6 +158,8 @@ def marginal(theta, grad, each, found, record):
             grad[first + j] += X[_u(j * d_eta.size + i)] * d_eta[i]
     for i in range(m):
         work[2, h - m + i] += d_own[i] * work[1, h - m + i]
+    if sizes[11]:
+        order_slopes(theta[h - k : h], work[2, h - k : h])
     root_slopes(work, blocks, W, d_L)
     for i in range(h):
         grad[i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
@@ -157,7 +176,7 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     See `draw_each`.
     """
     sizes = ints(record, SIZES)
-    h, m, q, intercept = sizes[0], sizes[1], sizes[2], sizes[3]
+    h, q, intercept = sizes[0], sizes[2], sizes[3]
     work, W, L = np.empty((3, phi.size)), np.empty(q * q), np.zeros(q * q)
     codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
     log_prior(phi, codes, numbers, work)
@@ -165,8 +184,7 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     blocks, firsts, slots = ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS)
     r0, r1 = slots[firsts[from_]], slots[firsts[to]]
     eta = linear_predictor(record, phi, h, intercept, r0, r1)
-    parameters = np.empty(m)
-    copy(work[0, h - m : h], parameters)
+    parameters = parameters_of(record, work[0])
     kept = keep(record, parameters, r0, r1)
     u = np.empty(reals(record, MODES).size)
     first_modes(record, phi, u, u.size // q, blocks[from_], blocks[to])

@@ -36,10 +36,11 @@ from mixedbayes.quadrature.sections import (
     first_modes,
     keep,
     linear_predictor,
+    parameters_of,
 )
 from mixedbayes.terms.roots import roots
 from mixedbayes.theta.logpriors import log_prior
-from mixedbayes.theta.record import copy, ints, reals
+from mixedbayes.theta.record import ints, reals
 
 _REALS = types.float64[::1]
 NESTED_SIGNATURE = types.float64(*(_REALS,) * 9, types.int64[::1])
@@ -81,7 +82,7 @@ def address() -> int:
 def draw_nested(phi, key, tries, out, record):
     """u of all levels (J,) into `out` given (phi, coefficients), as `kernel.draw_effects`."""
     sizes, places = ints(record, SIZES), ints(record, PLACES)
-    h, m, intercept, D = sizes[0], sizes[1], sizes[3], places.size
+    h, intercept, D = sizes[0], sizes[3], places.size
     work, W, L = np.empty((3, phi.size)), np.empty(D * D), np.zeros(D * D)
     codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
     log_prior(phi, codes, numbers, work)
@@ -89,8 +90,7 @@ def draw_nested(phi, key, tries, out, record):
     scales, firsts, slots = scales_of(record, L), ints(record, FIRSTS), ints(record, SLOTS)
     n, groups = reals(record, WHY).size, ints(record, GROUPS)
     eta = linear_predictor(record, phi, h, intercept, 0, n)
-    parameters = np.empty(m)
-    copy(work[0, h - m : h], parameters)
+    parameters = parameters_of(record, work[0])
     kept = keep(record, parameters, 0, n)
     first_modes(record, phi, out, out.size, 0, out.size)
     rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)

@@ -25,16 +25,16 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     if priors.mu.monotonic:
         return f"the steps of {priors.mu.monotonic[0].name} are products of parameters"
     rows, before = found
-    if rows.loop is not None:
-        return f"the rows of the {family.name} family share a vector of parameters"
+    if design.several is not None and design.further:
+        return "responses have linear predictors of their own"
+    if rows.row is None and rows.each is None and rows.each_of_numbers is None:
+        return f"the density of the {family.name} family is that of all rows at once"
     if not rows.smooth:
         return (
             f"the density of the {family.name} family has kinks, which no nodes integrate exactly"
         )
     if before.positive:
         return "effects for which a row's predictor is not positive are impossible"
-    if design.several is not None and design.further:
-        return "responses have linear predictors of their own"
     if (said := _of_factors(design)) is not None:
         return said
     if (q := effects_of_level(design)) > MOST_EFFECTS:

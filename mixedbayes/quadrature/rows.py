@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.families.fronts import Front
+from mixedbayes.families.fronts import Front, inverse
 from mixedbayes.families.rows import (
     RowDensity,
     compiled,
@@ -31,7 +31,7 @@ _REALS = types.float64[::1]
 # keep, k numbers each, see `RowDensity.kept`, which the other calls read. y, size and extra are as
 # the joint loop has them. Where parameters have formulas, eta and slope are (P, b), the mean's
 # predictor first, and the others in the order of the parameters; `parameters` are then those
-# without one.
+# without one, the elements of a vector among them.
 ROWS_SIGNATURE = types.void(types.int64, *(_REALS,) * 9)
 call = jit.caller(ROWS_SIGNATURE)
 
@@ -122,8 +122,52 @@ def rows_of(density: RowDensity, front: Front, codes: tuple[int, ...]) -> Any:
     """The compiled function, with ROWS_SIGNATURE, for a model with these parameters that are
     numbers: of each the code of the link of its formula, 0 without one, see `families.fronts`.
     """
+    if density.row is None:
+        return _rows_of_vector(density, (codes[0], codes[-1]) if codes else ())
     body = _of_predictors(density, front, codes) if any(codes) else _alike(density, front, codes)
     return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy", fastmath={"contract"})(body)
+
+
+@cache
+def _rows_of_vector(density: RowDensity, codes: tuple[int, ...]) -> Any:
+    """Of a family one of whose parameters is a vector: all others have formulas, with links by
+    these codes, that of the first and that of all others.
+    """
+    body = _of_numbers(density, *codes) if codes else _of_vector(density)
+    return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy", fastmath={"contract"})(body)
+
+
+def _of_vector(density: RowDensity) -> Any:
+    """Rows that share a vector of parameters; nothing is kept."""
+    each = density.each
+
+    def rows(first, eta, y, size, extra, parameters, kept, value, slope, d):
+        last = first + value.size
+        each(eta, y[first:last], size[first:last], extra[first:last], parameters, value, slope, d)
+
+    return rows
+
+
+def _of_numbers(density: RowDensity, code: int, others: int) -> Any:
+    """Rows that have numbers of their own as well; as many as there are predictors."""
+    each = density.each_of_numbers
+
+    def rows(first, eta, y, size, extra, parameters, kept, value, slope, d):
+        b = value.size
+        last, m, width = first + b, eta.size - b, extra.size // y.size
+        numbers, rates = np.empty(m), np.empty(m)
+        for i in range(b):
+            numbers[_u(i)], rates[_u(i)] = inverse(code, eta[_u(b + i)])
+        for i in range(b, m):
+            numbers[_u(i)], rates[_u(i)] = inverse(others, eta[_u(b + i)])
+        each(
+            eta[:b], y[first:last], size[first:last], extra[width * first : width * last],
+            parameters, numbers, value, slope[:b], d, slope[b:],
+        )  # fmt: skip
+        for i in range(m if slope.size > 0 else 0):
+            slope[_u(b + i)] *= rates[_u(i)]
+
+    return rows
 
 
 def _alike(density: RowDensity, front: Front, codes: tuple[int, ...]) -> Any:

@@ -2,17 +2,19 @@
 
 import numpy as np
 
+from mixedbayes.joint.ordered import put_in_order
 from mixedbayes.marginal.inner import inner
 from mixedbayes.quadrature.rows import call
 from mixedbayes.theta import whitening
-from mixedbayes.theta.record import ints, places, reals
+from mixedbayes.theta.record import copy, ints, places, reals
 
 # Sections of the record.
 SECTIONS = (
     # h variances and family's parameters, of these m the family's, q, intercept?, is its prior at
     # zero?, addresses of the rows' function and
     # of `marginal`, numbers that are kept of a row, are rows concave?; address of `nested.nested`,
-    # 0 where there are no nested factors
+    # 0 where there are no nested factors; thresholds, which are the last of the family's
+    # parameters, do they increase?
     "sizes",
     "blocks",  # as terms.roots reads them
     # as `blocks.Blocks` has them: first group of each block, and J; first slot of each block; first
@@ -60,6 +62,18 @@ def linear_predictor(record, theta, h, intercept, r0, r1):
             for i in range(first + r0, first + r1):
                 eta[_u(i)] += X[_u(at + i)] * slope
     return eta
+
+
+@inner
+def parameters_of(record, x):
+    """The family's parameters (m,) from the variances and parameters x (h,) without links."""
+    sizes = ints(record, SIZES)
+    h, m, k = sizes[0], sizes[1], sizes[10]
+    found = np.empty(m)
+    copy(x[h - m : h], found)
+    if sizes[11]:
+        put_in_order(x[h - k : h], found[m - k :])
+    return found
 
 
 @inner

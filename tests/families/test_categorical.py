@@ -9,7 +9,8 @@ from scipy import optimize, special
 import mixedbayes as mb
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.means import comparisons, means
-from mixedbayes.families.categorical import Categorical, _loop
+from mixedbayes.families.categorical import Categorical
+from mixedbayes.families.categorical_rows import loop
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.numerics.softmax_normal import softmax_mean
@@ -50,7 +51,7 @@ def rows(h, counts):
     slope, d = np.empty(h.shape[1]), np.empty((m, h.shape[1]))
     size = counts.sum(axis=1)
     none = np.zeros(0)
-    total = _loop(h[0], none, size, counts.ravel(), none, h[1:], slope, none, d)
+    total = loop(h[0], none, size, counts.ravel(), none, h[1:], slope, none, d)
     return total, np.concatenate([slope[None], d])
 
 
