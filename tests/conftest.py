@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tests run side by side, one on a core
 
 settings.register_profile("mixedbayes", deadline=None, derandomize=True)
 settings.load_profile("mixedbayes")

@@ -84,14 +84,32 @@ SAID = FORMULATIONS | {engine.name for engine in ENGINES}
 
 
 @cache
-def parsed(source: str) -> ast.Module:
-    """The tree of a module, which nobody changes."""
-    return ast.parse(source)
+def nodes(source: str) -> list[ast.AST]:
+    """All of a module's tree, which nobody changes; walked once for all rules."""
+    return list(ast.walk(ast.parse(source)))
 
 
-def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
-    """(line, absolute dotted name) of every import in a module of `package`."""
-    for node in ast.walk(tree):
+@cache
+def for_types(source: str) -> frozenset[int]:
+    """Ids of those that only type checkers read."""
+    only = [
+        node
+        for node in nodes(source)
+        if isinstance(node, ast.If)
+        and getattr(node.test, "attr", getattr(node.test, "id", "")) == "TYPE_CHECKING"
+    ]
+    return frozenset(id(inner) for node in only for line in node.body for inner in ast.walk(line))
+
+
+def imports(source: str, package: str, loaded: bool = False) -> Iterator[tuple[int, str]]:
+    """(line, absolute dotted name) of every import in a module of `package`.
+
+    `loaded`: but for those that only type checkers read.
+    """
+    left_out = for_types(source) if loaded else ()
+    for node in nodes(source):
+        if id(node) in left_out:
+            continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -102,15 +120,6 @@ def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if name in ("import_module", "__import__"):
                 yield node.lineno, str(node.args[0].value)
-
-
-class _Loaded(ast.NodeTransformer):
-    """Drops what only type checkers read."""
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        if ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            return node.orelse
-        return self.generic_visit(node)
 
 
 def stage(dotted: str) -> str | None:
@@ -136,7 +145,7 @@ def package_of(path: Path) -> str:
 
 def order_violations(source: str, own: str, package: str) -> list[str]:
     found = []
-    for line, dotted in imports(parsed(source), package):
+    for line, dotted in imports(source, package):
         other = stage(dotted)
         if other is not None and POSITION[other] > POSITION[own]:
             found.append(f"line {line}: {own} imports {dotted}, which is to its right")
@@ -145,7 +154,7 @@ def order_violations(source: str, own: str, package: str) -> list[str]:
 
 def home_violations(source: str, path: str, package: str) -> list[str]:
     found = []
-    for line, dotted in imports(_Loaded().visit(ast.parse(source)), package):
+    for line, dotted in imports(source, package, loaded=True):
         for libraries, homes in HOMES.items():
             known = [name for name in libraries if f"{dotted}.".startswith(f"{name}.")]
             if known and not path.startswith(homes):
@@ -169,15 +178,15 @@ def source_violations(source: str, path: str, package: str) -> list[str]:
     if path.startswith("sources/"):
         return []
     own = ("mixedbayes.sources.kinds", "mixedbayes.sources.formats")
-    return [f"line {n}: {dotted}" for n, dotted in imports(parsed(source), package)
+    return [f"line {n}: {dotted}" for n, dotted in imports(source, package)
             if dotted.startswith(own)]  # fmt: skip
 
 
-def compared(tree: ast.AST, words: tuple[str, ...], known: Collection[str]) -> list[str]:
+def compared(source: str, words: tuple[str, ...], known: Collection[str]) -> list[str]:
     """Where one of these names is compared with something that has one of these words."""
     return [
         f"line {node.lineno}: {c.value}"
-        for node in ast.walk(tree)
+        for node in nodes(source)
         if isinstance(node, ast.Compare)
         for c in ast.walk(node)
         if isinstance(c, ast.Constant) and isinstance(c.value, str) and c.value in known
@@ -189,11 +198,11 @@ def family_violations(source: str, path: str, package: str) -> list[str]:
     """Where a module outside families/ imports one family, or compares with its name."""
     if path.startswith("families/") or path == "__init__.py":
         return []
-    tree, found = parsed(source), []
-    for line, dotted in imports(tree, package):
+    found = []
+    for line, dotted in imports(source, package):
         if dotted.startswith("mixedbayes.families.") and dotted.split(".")[2] in OWN_FILES:
             found.append(f"line {line}: {dotted}")
-    return found + compared(tree, ("family",), FAMILIES)
+    return found + compared(source, ("family",), FAMILIES)
 
 
 def engine_violations(source: str, path: str, package: str) -> list[str]:
@@ -201,15 +210,15 @@ def engine_violations(source: str, path: str, package: str) -> list[str]:
     own = f"mixedbayes.{path.removesuffix('.py').replace('/', '.')}"
     if own in ENGINE_FILES or path in ("__init__.py", "engines/registry.py"):
         return []
-    tree, found = parsed(source), []
-    for line, dotted in imports(tree, package):
+    found = []
+    for line, dotted in imports(source, package):
         if dotted.startswith(tuple(f"{file}." for file in ENGINE_FILES)) or dotted in ENGINE_FILES:
             found.append(f"line {line}: {dotted}")
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
             words = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node.args[1])}
             found += [f"line {node.lineno}: {name}" for name in words & FORMULATIONS]
-    return found + compared(tree, ("engine", "formulation"), SAID)
+    return found + compared(source, ("engine", "formulation"), SAID)
 
 
 def term_violations(source: str, path: str, package: str) -> list[str]:
@@ -219,12 +228,12 @@ def term_violations(source: str, path: str, package: str) -> list[str]:
     """
     if path.startswith("terms/"):
         return []
-    tree, found = parsed(source), []
-    for line, dotted in imports(tree, package):
+    found = []
+    for line, dotted in imports(source, package):
         module, _, name = dotted.rpartition(".")
         if dotted in STRUCTURED or (module in STRUCTURED and not name.isupper() and name != "Law"):
             found.append(f"line {line}: {dotted}")
-    return found + compared(tree, ("covariance", "structure", ".law"), {*COVARIANCES, *LAWS})
+    return found + compared(source, ("covariance", "structure", ".law"), {*COVARIANCES, *LAWS})
 
 
 def dotted_name(path: Path) -> str:
@@ -236,7 +245,7 @@ def circle(sources: dict[str, str], packages: dict[str, str]) -> list[str]:
     """Modules that import one another, inside functions and for type checkers too; [] if none."""
     graph: dict[str, set[str]] = {}
     for name, source in sources.items():
-        found = [dotted for _, dotted in imports(parsed(source), packages[name])]
+        found = [dotted for _, dotted in imports(source, packages[name])]
         owners = {d if d in sources else d.rpartition(".")[0] for d in found}
         graph[name] = owners & sources.keys() - {name}
     try:
@@ -357,7 +366,7 @@ def lines_without_docstrings(source: str) -> int:
     described = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docs = [
         node.body[0]
-        for node in ast.walk(parsed(source))
+        for node in nodes(source)
         if isinstance(node, described) and ast.get_docstring(node, clean=False) is not None
     ]
     return len(source.splitlines()) - sum(d.end_lineno - d.lineno + 1 for d in docs)

@@ -92,7 +92,7 @@ def test_weights_and_offset_are_part_of_the_likelihood():
     model = mb.Model("Reaction | weights(w) ~ Days + offset(o * Days) + (1 | Subject)", data)
     point = {"sd_Subject_log__": np.log([30.0]), "sigma_log__": np.log(25.0)}
     with model.build(mb.Marginal()) as m:
-        logp = m.compile_logp(vars=m.observed_RVs)(point)
+        logp = m.compile_logp(vars=m.observed_RVs, mode="FAST_COMPILE")(point)
     d, g = model.design, model.design.mu.groups[0]
     prior = model.spec.priors.mu
     x = d.mu.X[:, 0] - d.mu.X.mean()
@@ -147,7 +147,9 @@ def test_the_pm_model_draws_responses_from_the_prior():
     model = oracle_model("dyestuff")
     ours = model.prior_predictive(draws=2000, seed=9)["prior_predictive"]["Yield"]
     with model.build(mb.Marginal()):
-        theirs = pm.sample_prior_predictive(2000, random_seed=10)["prior_predictive"]["Yield"]
+        theirs = pm.sample_prior_predictive(
+            2000, random_seed=10, compile_kwargs={"mode": "FAST_COMPILE"}
+        )["prior_predictive"]["Yield"]
     for row in (0, 29):
         x, y = (v.to_numpy().reshape(-1, 30)[:, row] for v in (ours, theirs))
         assert stats.ks_2samp(x, y).pvalue > 1e-3

@@ -153,8 +153,9 @@ def test_pymc_has_every_response_with_the_distribution_of_its_family():
         value = posterior[name].to_numpy()[0, 7]
         moved = undo[name]
         own = next(v for v in built.free_RVs if v.name == name)
-        forward = value if moved is None else moved.forward(value, *own.owner.inputs).eval()
-        row[dim[name]] = forward
+        if moved is not None:
+            value = moved.forward(value, *own.owner.inputs).eval(mode="FAST_COMPILE")
+        row[dim[name]] = value
     expected = sum(by_observation(own)[7].sum() for own in each(fit.posterior).values())
     assert float(logp(row)) == pytest.approx(expected, rel=1e-8)
     observed = fit.idata["observed_data"]

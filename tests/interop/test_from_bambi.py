@@ -51,7 +51,9 @@ def drawn(model, draws=7):
     """What a fit of the model returns, with draws of the prior in place of the posterior."""
     model.build()
     with model.backend.model:
-        tree = pm.sample_prior_predictive(draws=draws, random_seed=2)
+        tree = pm.sample_prior_predictive(
+            draws=draws, random_seed=2, compile_kwargs={"mode": "FAST_COMPILE"}
+        )
     prior = tree["prior"].to_dataset()
     kept = [v for v in prior if v not in model.family.likelihood.params or prior[v].ndim == 2]
     attrs = {"inference_library": "pymc", "tuning_steps": 100}

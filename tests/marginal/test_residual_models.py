@@ -285,9 +285,10 @@ def test_the_model_in_pymc_has_the_same_density(name):
     setup = set_up(spec.design, spec.priors)
     density = MarginalDensity(setup.layout, setup.problem)
     _, named = chosen.engine.reading(spec, chosen)
-    logp = model.compile_logp()
+    logp = model.compile_logp(mode="FAST_COMPILE")
     shown = [*model.free_RVs, *model.deterministics]
-    read = model.compile_fn(model.replace_rvs_by_values(shown), point_fn=True)
+    values = model.replace_rvs_by_values(shown)
+    read = model.compile_fn(values, point_fn=True, mode="FAST_COMPILE")
     points = [model.initial_point(random_seed=k) for k in (1, 2)]
     changes = []
     for k, point in enumerate(points):

@@ -45,7 +45,7 @@ def log_density(model, formulation, named, free):
         transform = pymc.rvs_to_transforms[v]
         values[value.name] = (
             x[0] if transform is None
-            else transform.forward(np.asarray(x[0]), *v.owner.inputs).eval()
+            else transform.forward(np.asarray(x[0]), *v.owner.inputs).eval(mode="FAST_COMPILE")
         )  # fmt: skip
     return float(function(values))
 

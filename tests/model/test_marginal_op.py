@@ -73,14 +73,15 @@ def test_gradient_flows_through_the_parameters(graph):
 
 def test_upper_triangles_are_ignored(graph):
     _, variables, logp, _ = graph
-    value = pytensor.function(variables, logp)
+    value = pytensor.function(variables, logp, mode="FAST_COMPILE")
     full = L1 + np.array([[0, 5.0], [0, 0]])
     assert value(full, *POINT[1:]) == value(*POINT)
 
 
 def test_sigma_that_is_not_positive_is_minus_infinity(graph):
     _, variables, logp, gradients = graph
-    value, *slopes = pytensor.function(variables, [logp, *gradients])(L1, POINT[1], -1.0, POINT[3])
+    both = pytensor.function(variables, [logp, *gradients], mode="FAST_COMPILE")
+    value, *slopes = both(L1, POINT[1], -1.0, POINT[3])
     assert value == -np.inf
     assert not any(np.any(s) for s in slopes)
 
@@ -175,7 +176,7 @@ def test_samplers_find_the_posterior(model, posterior_means, sampler):
 
 
 def test_find_map_climbs_to_the_highest_density(model):
-    value = model[0].compile_logp(jacobian=False)
+    value = model[0].compile_logp(jacobian=False, mode="FAST_COMPILE")
     with model[0]:
         idata = pm.find_MAP(progressbar=False, return_inferencedata=True, jitter=False)
     posterior = idata.posterior

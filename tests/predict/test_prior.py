@@ -57,7 +57,9 @@ def test_responses_are_the_predictor_and_noise(model, tree):
 
 def test_pymc_draws_from_the_same_prior(model, tree):
     with model.build(mb.NonCentered()):
-        theirs = pm.sample_prior_predictive(1000, random_seed=2)
+        theirs = pm.sample_prior_predictive(
+            1000, random_seed=2, compile_kwargs={"mode": "FAST_COMPILE"}
+        )
     for name in ("Intercept", "fixef", "sigma", "sd_Subject", "cor_Subject", "ranef_Subject"):
         ours = tree["prior"][name].to_numpy().reshape(4000, -1)[:, -1 if "cor" not in name else 1]
         other = theirs["prior"][name].to_numpy().reshape(1000, -1)

@@ -6,6 +6,7 @@ which would take a minute for all families.
 
 import json
 import math
+import struct
 import sys
 
 import numba
@@ -15,6 +16,15 @@ import numpy as np
 def plain(*args, **options):
     """In the place of numba's decorators: the function itself."""
     return args[0] if args and callable(args[0]) else lambda function: function
+
+
+def bits(x):
+    """Those of a number, as a whole one."""
+    return struct.unpack("<Q", struct.pack("<d", x))[0]
+
+
+def from_bits(n):
+    return struct.unpack("<d", struct.pack("<Q", n & (2**64 - 1)))[0]
 
 
 def mass(case):
@@ -56,7 +66,8 @@ if __name__ == "__main__":
     numba.njit = plain
     from mixedbayes import jit
 
-    jit.njit = plain
+    jit.njit = jit.inner = plain
+    jit.bits, jit.from_bits = bits, from_bits
     np.seterr(all="ignore")
     for name in ("exp", "expm1", "log", "log1p"):  # infinities as compiled code has them
         setattr(math, name, getattr(np, name))
