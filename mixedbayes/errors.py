@@ -184,10 +184,10 @@ class FileError(MixedBayesError, OSError):
     --------
     >>> import mixedbayes as mb
     >>> try:
-    ...     mb.load("no-such-file.nc")
+    ...     mb.load("no-such-folder/sleep.nc")
     ... except mb.FileError as error:
     ...     print(error)
-    there is no file no-such-file.nc; its folder has sleep.nc
+    there is no file no-such-folder/sleep.nc
     """
 
 

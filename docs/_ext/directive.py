@@ -29,7 +29,9 @@ class Run(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         name = self.env.docname
-        page = self.env.temp_data.setdefault("examples", Page(name))
+        if "examples" not in self.env.temp_data:
+            self.env.temp_data["examples"] = Page(name)
+        page = self.env.temp_data["examples"]
         code = "\n".join(self.content)
         try:
             output = page.run(code, error="error" in self.options)

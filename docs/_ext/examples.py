@@ -18,8 +18,10 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import tempfile
 import warnings
+import weakref
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,11 +46,17 @@ class Output:
 
 @dataclass
 class Page:
-    """The names of one page, whose blocks run one after the other in a folder of their own."""
+    """The names of one page, whose blocks run one after the other in a folder of their own.
+
+    The folder goes with the page.
+    """
 
     name: str
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__page__"})
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="page-")))
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="page-")), init=False)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def run(self, code: str, *, error: bool = False) -> Output:
         """Run a block; its last line is shown where it is an expression."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import xarray as xr
@@ -140,11 +140,15 @@ class Engine(ABC):
 
 @dataclass(frozen=True)
 class Chosen:
-    """An engine, a formulation for every grouping factor, and the reason in words."""
+    """An engine, a formulation for every grouping factor, and the reason in words.
+
+    One that was `asked` for is not left for another engine; it is the same choice otherwise.
+    """
 
     engine: Engine
     groups: Mapping[str, Formulation]
     reason: str
+    asked: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return self.engine.said(self.groups)

@@ -13,8 +13,6 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Keep, Settings
 
-_ASKED = "as asked"
-
 Request = Formulation | str | Mapping[str, Formulation]
 
 
@@ -31,7 +29,7 @@ def choose_engine(request: Request, spec: Spec) -> Chosen:
                 raise ModelError(
                     f"{request} is not {engine.qualities} here: {obstacle}; use formulation='auto'"
                 )
-            return Chosen(engine, dict.fromkeys(factors(spec), request), _ASKED)
+            return Chosen(engine, dict.fromkeys(factors(spec), request), "as asked", asked=True)
     known = [f"mb.{kind()}" for kind in (*_kinds(whole=True), *_kinds(whole=False))]
     raise ModelError(
         f"formulation={request!r}: use 'auto', {', '.join(known)}, "
@@ -57,7 +55,7 @@ def sample(spec: Spec, settings: Settings, chosen: Chosen) -> tuple[SamplingResu
     try:
         return chosen.engine.sample(spec, settings, chosen), chosen
     except Unsuitable as error:
-        if chosen.reason.startswith(_ASKED):
+        if chosen.asked:
             raise
         place = registry.ENGINES.index(chosen.engine)
         rest = [e for e in registry.ENGINES[place + 1 :] if e.obstacle(spec) is None]
@@ -93,7 +91,7 @@ def _per_group(request: Mapping[str, Formulation], spec: Spec) -> Chosen:
     rest = kinds[0]()
     chosen = choose_engine(rest, spec)
     reason = f"as asked; {rest} where nothing was said"
-    return Chosen(chosen.engine, {**chosen.groups, **request}, reason)
+    return replace(chosen, groups={**chosen.groups, **request}, reason=reason)
 
 
 def _kinds(*, whole: bool) -> list[type[Formulation]]:

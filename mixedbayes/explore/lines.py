@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,8 @@ from mixedbayes.design import replay
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.estimands.grid import shown
 from mixedbayes.explore.sums import Sums
-from mixedbayes.plots.multiples import Covariate, counts_on, covariate, mean_columns
+from mixedbayes.plots.along import places
+from mixedbayes.plots.multiples import Covariate, covariate, mean_columns, mentions, typical
 
 MOST_POINTS = 6_000  # of the picture; the sums have every row
 _CURVE = 25  # places along a line that is bent
@@ -72,29 +72,21 @@ def lines_of(sums: Sums, x: str | None) -> Lines:
     along = axis.name in read and axis.name not in g.factors
     if not along:
         axis = replace(axis, name="", categories=None, x=np.zeros(post.design.n))
-    if axis.categories is not None:
-        places = np.arange(len(axis.categories), dtype=float)
-        first = [int(np.flatnonzero(axis.x == k)[0]) for k in range(len(places))]
-        values = post.design.frame[axis.name].iloc[first].reset_index(drop=True)
-    elif along:
-        places = np.linspace(axis.x.min(), axis.x.max(), 3)
-        values = pd.Series(places)
-    else:
-        places, values = np.zeros(1), None
+    at, values = places(axis, post.design.frame, 3) if along else (np.zeros(1), None)
     found = _columns(sums, axis, values, own=True)
-    typical = _columns(sums, axis, values, own=False)
-    straight = along and axis.categories is None and all(map(_straight, (*found, *typical)))
+    one = _columns(sums, axis, values, own=False)
+    straight = along and axis.categories is None and all(map(_straight, (*found, *one)))
     if straight:
-        places = places[[0, -1]]
+        at = at[[0, -1]]
         found = found[0][:, [0, -1]], found[1][:, [0, -1]]
-        typical = typical[0][:, [0, -1]], typical[1][:, [0, -1]]
+        one = one[0][:, [0, -1]], one[1][:, [0, -1]]
     elif along and axis.categories is None:
-        places = np.linspace(axis.x.min(), axis.x.max(), _CURVE)
-        found = _columns(sums, axis, pd.Series(places), own=True)
-        typical = _columns(sums, axis, pd.Series(places), own=False)
+        at, values = places(axis, post.design.frame, _CURVE)
+        found = _columns(sums, axis, values, own=True)
+        one = _columns(sums, axis, values, own=False)
     rows = _thinned(g, axis.x)
     return Lines(
-        axis.name, axis.categories, places, straight, *found, typical[0][0], typical[1][0],
+        axis.name, axis.categories, at, straight, *found, one[0][0], one[1][0],
         _words(sums, axis), axis.x[rows], sums.y[rows], g.refs[rows], len(axis.x) - len(rows),
     )  # fmt: skip
 
@@ -115,13 +107,13 @@ def _columns(
     others = [c for c in mean_columns(post) if c in frame.columns and c != axis.name]
     others = [c for c in others if c not in g.factors]
     refs = g.refs if own else np.zeros(len(g.refs), int)
-    typical = {c: _typical(frame[c], refs, J, axis) for c in others}
+    standing = {c: typical(frame[c], axis.coded, refs, J) for c in others}
     X, Z = [], []
     step = max(1, _ROWS // m)
     for start in range(0, J, step):
         part = np.arange(start, min(J, start + step))
         new = pd.DataFrame(index=range(len(part) * m))
-        for c, column in typical.items():
+        for c, column in standing.items():
             new[c] = column.iloc[np.repeat(part, m)].array
         for factor in g.factors:
             labels = g.parts[factor].iloc[np.repeat(part, m)]
@@ -135,29 +127,16 @@ def _columns(
     return np.concatenate(X).reshape(J, m, -1), np.concatenate(Z).reshape(J, m, -1)
 
 
-def _typical(column: pd.Series, refs: Ints, J: int, axis: Covariate) -> pd.Series:
-    """(J,) mean of numbers, commonest of anything else, in each group."""
-    if counts_on(column, axis.coded):
-        total = np.bincount(refs, column.to_numpy(float), J)
-        return pd.Series(total / np.bincount(refs, minlength=J))
-    codes, labels = pd.factorize(column)
-    counts = np.bincount(refs * len(labels) + codes, minlength=J * len(labels))
-    commonest = counts.reshape(J, -1).argmax(axis=1)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return pd.Series(pd.Categorical(np.asarray(labels)[commonest], dtype=column.dtype))
-    return pd.Series(labels[commonest], dtype=column.dtype)
-
-
 def _words(sums: Sums, axis: Covariate) -> str:
     """Where the typical group's columns are, of those that the coefficients are of."""
     frame, g = sums.post.design.frame, sums.group
     terms = " ".join((*sums.post.design.mu.terms, *g.terms))
     one = np.zeros(len(frame), int)
     said: Mapping[str, Any] = {
-        c: _typical(frame[c], one, 1, axis).iloc[0]
+        c: typical(frame[c], axis.coded, one, 1).iloc[0]
         for c in mean_columns(sums.post)
         if c in frame.columns and c != axis.name and c not in g.factors
-        if re.search(rf"(?<![\w.]){re.escape(c)}(?![\w.])", terms)
+        if mentions(terms, c)
     }
     return ", ".join(f"{c} = {shown(v)}" for c, v in said.items())
 

@@ -126,6 +126,7 @@ class AsymmetricLaplace(Gaussian):
     dispersion_words: ClassVar[str] = "residual scale"
     wider: ClassVar[str | None] = None
     normal: ClassVar[bool] = False
+    mean_is_mu: ClassVar[bool] = False
     mean_links: ClassVar[tuple[type[Link], ...]] = (Identity, Log)
     repeats_rows: ClassVar[bool] = True
     quantile: float | None = None

@@ -74,6 +74,7 @@ class Family(Several, Bounded, chosen.Linked):
     at_threshold: ClassVar[str] = "the probability of a category up to each threshold"
     goes_up: ClassVar[bool] = False  # whether probabilities at thresholds grow with the predictor
     normal: ClassVar[bool] = False  # whether y is normal given its mean
+    mean_is_mu: ClassVar[bool] = True  # whether E[y] = mu = g^-1(eta), whatever the parameters
     positive: ClassVar[bool] = False  # whether the mean cannot be below 0
     counting: ClassVar[bool] = False  # whether y counts 0, 1, 2, ...
     trials: ClassVar[bool] = False  # whether y counts successes among trials
@@ -93,6 +94,11 @@ class Family(Several, Bounded, chosen.Linked):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls.parameters = tuple(p.name for p in cls.declared)
+        if cls.mean_is_mu and cls.expectation is not Family.expectation:
+            raise TypeError(
+                f"{cls.__name__} has an `expectation` of its own: its mean is more than mu, which "
+                "`mean_is_mu: ClassVar[bool] = False` beside it says"
+            )
 
     def __post_init__(self) -> None:
         if isinstance(self.link, type) and issubclass(self.link, Link):
@@ -405,7 +411,8 @@ class Family(Several, Bounded, chosen.Linked):
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n) E[y] on the response scale; of binomial counts the share of successes.
 
-        Of rows with weights the parameters are the `weighted` ones.
+        Of rows with weights the parameters are the `weighted` ones. A family that has another one
+        than this says so by `mean_is_mu`.
         """
         return mu
 

@@ -17,7 +17,7 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.elsewhere import InMgcv
-from mixedbayes.families.fronts import normal_odds
+from mixedbayes.families.fronts import gumbel_odds, normal_odds
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.elementary import exp, log1p_share
@@ -70,15 +70,6 @@ def _logit_odds(t):
     return t, 1.0
 
 
-@compiled
-def _cloglog_odds(t):
-    hazard = math.exp(min(t, 650.0))
-    if hazard < 1e-300:
-        return t, 1.0
-    rest = -math.expm1(-hazard)
-    return hazard + math.log(rest), hazard / rest
-
-
 @cache
 def _tails_of(odds: Any) -> Any:
     """The tails of a binomial count, with the log odds of a success as a function of t."""
@@ -96,7 +87,7 @@ def _tails_of(odds: Any) -> Any:
 _TAILS = {
     Logit: _tails_of(_logit_odds),
     Probit: _tails_of(normal_odds),
-    Cloglog: _tails_of(_cloglog_odds),
+    Cloglog: _tails_of(gumbel_odds),
 }
 
 

@@ -94,6 +94,7 @@ class Categorical(Categories):
         names=("multinom", "multinomial_logit", "multinomial_logistic", "softmax", "mlogit",
                "nominal"),
     )  # fmt: skip
+    mean_is_mu: ClassVar[bool] = False
     jointly: ClassVar[bool] = True
     unknown: ClassVar[bool] = True
     unordered: ClassVar[str] = "categories without an order have no mean and no variance"

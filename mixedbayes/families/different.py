@@ -43,6 +43,7 @@ class Different(Family):
     takes: ClassVar[str] = "what the family of each response takes"
     repeats_rows: ClassVar[bool] = False  # what weights mean each response's family says
     divided: ClassVar[bool] = False
+    mean_is_mu: ClassVar[bool] = False
     link: Link = field(default_factory=Identity)
     responses: tuple[str, ...] = ()
     components: tuple[Family, ...] = ()

@@ -76,6 +76,7 @@ class Ends(Beta):
 
     atoms: ClassVar[tuple[float, ...]] = (0.0, 1.0)
     takes: ClassVar[str] = "shares from 0 to 1"
+    mean_is_mu: ClassVar[bool] = False
 
     def log_parts(self, mu: Any, parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any, Any]:
         """log of the probabilities of 0, of what lies between, and of 1."""

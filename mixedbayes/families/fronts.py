@@ -78,9 +78,9 @@ def normal_odds(eta):
 
 
 @compiled
-def _gumbel_odds(eta):
-    """Log odds of 1 - exp(-exp(eta))."""
-    hazard = math.exp(min(eta, 700.0))
+def gumbel_odds(eta):
+    """Log odds of 1 - exp(-exp(eta)); beyond eta = 650, where products overflow, those there."""
+    hazard = math.exp(min(eta, 650.0))
     if hazard < 1e-300:
         return eta, 1.0
     share = -math.expm1(-hazard)
@@ -103,7 +103,7 @@ _FRONTS: dict[tuple[type[Link], type[Link]], Front] = {  # by link and the row d
     (Identity, Log): Front(_log, positive=True),
     (Inverse, Log): Front(_minus_log, positive=True),
     (Probit, Logit): Front(normal_odds),
-    (Cloglog, Logit): Front(_gumbel_odds),
+    (Cloglog, Logit): Front(gumbel_odds),
 }
 
 
@@ -155,4 +155,4 @@ def _share(code, eta):
 
 @jit.inner
 def _other_odds(code, eta):
-    return normal_odds(eta) if code == 5 else _gumbel_odds(eta)
+    return normal_odds(eta) if code == 5 else gumbel_odds(eta)

@@ -91,6 +91,7 @@ class Hurdle(TwoPart):
     """
 
     zeros: ClassVar[Parameter] = Parameter("hu", r"\pi", Logit())
+    mean_is_mu: ClassVar[bool] = False
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Centre of hu: the share of zeros, half a zero and half another response added."""

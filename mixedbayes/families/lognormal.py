@@ -72,6 +72,7 @@ class Lognormal(Family):
     repeats_rows: ClassVar[bool] = False
     extremes: ClassVar[bool] = False
     infinite_over: ClassVar[tuple[str, ...]] = ("sigma",)
+    mean_is_mu: ClassVar[bool] = False
     link: Link = field(default_factory=Identity)
 
     @property

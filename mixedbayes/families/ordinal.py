@@ -70,6 +70,7 @@ class Ordinal(Categories):
         DISCRIMINATION,
     )
     takes: ClassVar[str] = "ordered categories or whole numbers"
+    mean_is_mu: ClassVar[bool] = False
     mean_links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
     specific: tuple[str, ...] = ()  # predictors of single thresholds, from a design with cs()

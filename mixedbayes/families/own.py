@@ -56,7 +56,6 @@ class Custom(Family):
 
     own: ClassVar[bool] = True
     residual: ClassVar[bool] = False
-    of_mu: ClassVar[bool] = False  # whether mu is the mean
     dispersion_words: ClassVar[str] = "scale"
     given: ClassVar[Given]
     compiled: ClassVar[RowDensity]
@@ -339,7 +338,7 @@ class Custom(Family):
     ) -> tuple[Floats, Floats] | None:  # fmt: skip
         if self.given.variance is None:
             return None
-        if self.of_mu:
+        if self.mean_is_mu:
             return super().transition(y, parameters, weights=weights, trials=trials)
         if self.given.mean is None or not isinstance(self.link, Identity):
             return None
@@ -372,7 +371,7 @@ class Custom(Family):
 
     def residual_variance(self, parameters: Values) -> Floats:
         """(S,) the variance of y, where it is the same for all mu and those on the link scale."""
-        if self.given.variance is not None and self.of_mu and isinstance(self.link, Identity):
+        if self.given.variance is not None and self.mean_is_mu and isinstance(self.link, Identity):
             size = max(np.size(x) for x in parameters.values()) if parameters else 1
             found = self.variance(np.tile([0.0, 1.0, 100.0], (size, 1)), parameters)
             if np.allclose(found, found[:, :1], rtol=1e-12, atol=0):
@@ -383,7 +382,7 @@ class Custom(Family):
         )
 
     def no_ratio(self, design: Design) -> str:
-        if isinstance(self.link, Identity) or self.of_mu:
+        if isinstance(self.link, Identity) or self.mean_is_mu:
             return ""
         return (
             "effects are on mu, which is not said to be the mean of the response; "
@@ -391,7 +390,7 @@ class Custom(Family):
         )
 
     def predictor_words(self, response: str) -> str:
-        return "" if self.of_mu else f"mu of {response}"
+        return "" if self.mean_is_mu else f"mu of {response}"
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         law = r",\, ".join([r"\mu_i", *(symbol(name) for name in self.parameters)])
@@ -402,11 +401,13 @@ class Custom(Family):
 class OfMu(Custom):
     """One of which mu is the mean, so that means need no more than mu."""
 
-    of_mu: ClassVar[bool] = True
+    mean_is_mu: ClassVar[bool] = True
 
 
 class OfOther(Custom):
     """One whose mean is a function of mu and the parameters, or not known."""
+
+    mean_is_mu: ClassVar[bool] = False
 
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         if self.given.mean is None:

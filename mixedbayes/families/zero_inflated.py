@@ -60,6 +60,7 @@ class ZeroInflated(TwoPart):
     """
 
     zeros: ClassVar[Parameter] = Parameter("zi", r"\pi", Logit())
+    mean_is_mu: ClassVar[bool] = False
 
     def predictor_words(self, response: str) -> str:
         what = "probability of a success" if self.trials else "mean"

@@ -25,6 +25,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.names import MU
 from mixedbayes.priors.types import PredictorPriors
 
+NO_RESIDUALS = "Bambi has none; model.pymc is this one in PyMC"
 _LINKS = ("log", "identity", "logit", "probit", "cloglog")  # of further parameters
 
 
@@ -68,7 +69,7 @@ def to_bambi(spec: Spec) -> Any:
         raise ModelError("to_bambi(): Bambi has no s() and no t2(); model.pymc is this one in PyMC")
     if any(p.monotonic for p in spec.design.predictors):
         raise ModelError("to_bambi(): Bambi has no mo(); model.pymc is this one in PyMC")
-    check_writable(spec, "to_bambi()", "bambi")
+    check_writable(spec, "to_bambi()", NO_RESIDUALS)
     check_unlimited(spec, "to_bambi()")
     wanted = described(spec)
     try:

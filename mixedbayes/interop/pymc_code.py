@@ -7,11 +7,32 @@ from collections.abc import Sequence
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.distributions import Flat, Prior
+from mixedbayes.errors import ModelError
 from mixedbayes.interop.writing import lines, said
 from mixedbayes.model.coords import response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import PredictorPriors
+
+
+def plain_pymc(spec: Spec) -> str:
+    """PyMC code for Gaussian models; the columns come from the model's design."""
+    further = bool(spec.design.further)
+    if not spec.family.closed_form or spec.design.weights is not None or further:
+        raise ModelError(
+            'code("pymc") writes Gaussian models with identity link whose rows are equally '
+            "precise, by one formula; `pymc` is the PyMC model of any other"
+        )
+    return lines(
+        "import mixedbayes as mb",
+        "import numpy as np",
+        "import pymc as pm",
+        "import pytensor.tensor as pt",
+        "",
+        f"design = mb.Model({spec.design.formula.text!r}, data).design",
+        "",
+        pymc_code(spec),
+    )
 
 
 def pymc_code(spec: Spec) -> str:

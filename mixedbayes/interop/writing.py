@@ -13,18 +13,15 @@ from mixedbayes.terms.base import need_plain
 _BETWEEN = re.compile(r":(?![^\[]*\])")  # colons outside the brackets of levels
 
 
-def check_writable(
-    spec: Spec, call: str, package: str, *, plain: bool = True, residuals: bool = False
-) -> None:
+def check_writable(spec: Spec, call: str, no_residuals: str = "", *, plain: bool = True) -> None:
     """ModelError where another package has not the model's terms or functions.
 
-    `plain`: whether it has grouping factors alone, with independent normal effects. `residuals`:
-    whether it has correlated ones.
+    `no_residuals`: what there is in the place of correlated residuals, where it has none. `plain`:
+    whether it has grouping factors alone, with independent normal effects.
     """
-    if spec.design.residual is not None and not residuals:
+    if spec.design.residual is not None and no_residuals:
         raise ModelError(
-            f"{call} cannot write residuals that are {spec.design.residual.text}: "
-            f"{_INSTEAD[package]}"
+            f"{call} cannot write residuals that are {spec.design.residual.text}: {no_residuals}"
         )
     if plain:
         need_plain((g for p in spec.design.predictors for g in p.groups), call)
@@ -33,16 +30,6 @@ def check_writable(
             f"{call} cannot write your own function {own[0]}(): make its result a column of the "
             "data, and use that in the formula"
         )
-
-
-_INSTEAD = {
-    "lme4": "lme4 has none; code('glmmTMB') has them, and nlme::gls as correlation=",
-    "mgcv": (
-        "gam() has none; mgcv's gamm() has them as correlation =, and bam() an AR(1) of a known rho"
-    ),
-    "bambi": "Bambi has none; model.pymc is this one in PyMC",
-    "pymc": "`pymc` is the model in PyMC",
-}
 
 
 def check_unlimited(spec: Spec, call: str) -> None:

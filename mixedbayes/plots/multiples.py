@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.used import level_columns, used_columns
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
@@ -116,7 +116,7 @@ def _choices(post: Posterior, frame: pd.DataFrame | None) -> list[str]:
 def mean_columns(post: Posterior) -> list[str]:
     """Columns that the expected response depends on, grouping factors apart."""
     used = [used_columns(post.design.formula)]
-    if type(post.family).expectation is not Family.expectation:
+    if not post.family.mean_is_mu:
         used += [used_columns(formula) for formula in post.design.formula.others]
     parts = (part for u in used for part in (u.fixed, *u.effects.values()))
     return list(dict.fromkeys(name for part in parts for name in part))
@@ -132,7 +132,7 @@ def alone(post: Posterior, group: GroupDesign | None, axis: Covariate, rows: Row
     frame = _frame(post)
     if frame is None:
         own = _columns(post).items()
-        columns: list[NDArray[Any]] = [x for term, x in own if not _mentions(term, axis.name)]
+        columns: list[NDArray[Any]] = [x for term, x in own if not mentions(term, axis.name)]
         offset = post.design.mu.offset
         columns += [] if offset is None else [offset]
         columns += [r for other in others if other.name != axis.name for r, _ in other.pieces]
@@ -155,7 +155,7 @@ def _of_term(post: Posterior, term: str, frame: pd.DataFrame | None) -> Covariat
         if term in frame.columns:
             return _from_frame(post, frame[term])
         for column in frame.columns:
-            if _mentions(term, str(column)):
+            if mentions(term, str(column)):
                 return _from_frame(post, frame[column])
     columns = _columns(post)
     return Covariate(term, columns[term]) if term in columns else None
@@ -167,7 +167,7 @@ def _of_effects(post: Posterior, group: GroupDesign, frame: pd.DataFrame) -> Cov
     return next((_from_frame(post, frame[name]) for name in own if name in frame.columns), None)
 
 
-def _mentions(term: str, column: str) -> bool:
+def mentions(term: str, column: str) -> bool:
     """Whether a term is made of a column, among others."""
     return re.search(rf"(?<![\w.]){re.escape(column)}(?![\w.])", term) is not None
 
@@ -185,6 +185,24 @@ def counts_on(column: pd.Series, coded: Collection[str]) -> bool:
     """Whether a column is numbers, and not among those that are categories all the same."""
     numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     return numbers and str(column.name) not in coded
+
+
+def typical(column: pd.Series, coded: Collection[str], refs: Ints, J: int) -> pd.Series:
+    """(J,) mean of numbers, commonest of anything else, in each group of rows.
+
+    Of values that are equally common the first of their order.
+    """
+    if counts_on(column, coded):
+        x = column.to_numpy(float, na_value=np.nan)
+        known = ~np.isnan(x)
+        with np.errstate(invalid="ignore"):
+            total = np.bincount(refs[known], x[known], J)
+            return pd.Series(total / np.bincount(refs[known], minlength=J))
+    codes, labels = pd.factorize(column, sort=True)
+    known = codes >= 0
+    at = refs[known] * len(labels) + codes[known]
+    counts = np.bincount(at, minlength=J * len(labels)).reshape(J, -1)
+    return pd.Series(labels[counts.argmax(axis=1)], dtype=column.dtype)
 
 
 def _levels(group: GroupDesign) -> Covariate:
@@ -331,8 +349,7 @@ def observed(post: Posterior) -> Floats:
 
 def straight(family: Family) -> bool:
     """Whether the expected response is the linear predictor itself."""
-    itself = type(family).expectation is Family.expectation
-    return itself and family.link.name == "identity"
+    return family.mean_is_mu and family.link.name == "identity"
 
 
 def response_axis(post: Posterior, labels: Labels) -> str:

@@ -15,16 +15,16 @@ from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.design.types import GroupDesign, NewRows
 from mixedbayes.plots import style
-from mixedbayes.plots.along import curve_parts
+from mixedbayes.plots.along import curve_parts, places
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     Covariate,
-    counts_on,
     covariate,
     mean_columns,
     observed,
     sheet,
     shown_levels,
+    typical,
     varying_group,
 )
 from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Mark, Panel, Segments, Text, draw
@@ -137,10 +137,10 @@ def plot_pooling(
     window, panels = [y.min(), y.max()], []
     for j in shown:
         rows = np.flatnonzero(g.refs == j)
-        places, new = level_rows(post, g, axis, frame, rows)
+        at, new = level_rows(post, g, axis, frame, rows)
         lines = kinds(post, g, least, j, new, prob)
         as_lines = axis.categories is None or flat(new, g)
-        marks = level_marks(axis.x[rows], y[rows], places, lines, as_lines=as_lines)
+        marks = level_marks(axis.x[rows], y[rows], at, lines, as_lines=as_lines)
         window += [lines[k].mean.min() for k in ("complete", "partial")]
         window += [lines[k].mean.max() for k in ("complete", "partial")]
         panels.append(Panel(marks, title=f"{g.name} {g.levels[j]}"))
@@ -170,29 +170,21 @@ def level_rows(
     """Places along the axis and, there, rows like the level's own."""
     own = frame.iloc[rows]
     visits = g.covariance.of  # whose levels have effects, and nothing between them
-    coded = replace(axis, coded=frozenset({*axis.coded, visits}))
-    typical = {str(name): _typical(own[name], coded) for name in own.columns}
-    if axis.categories is None:
-        places = np.linspace(axis.x.min(), axis.x.max(), _GRID)
-        if axis.name == visits:
-            places = np.unique(axis.x)
-        values = pd.Series(places)
-    else:
-        places = np.arange(len(axis.categories), dtype=float)
-        first = [int(np.flatnonzero(axis.x == k)[0]) for k in places]
-        values = frame[axis.name].iloc[first] if axis.name in frame.columns else None
-    new = pd.DataFrame({name: [value] * len(places) for name, value in typical.items()})
-    if axis.name in new.columns and values is not None:
+    coded, all_alike = {*axis.coded, visits}, np.zeros(len(own), int)
+    at, values = places(axis, frame, _GRID)
+    if axis.categories is None and axis.name == visits:
+        at = np.unique(axis.x)
+        values = None if values is None else pd.Series(at)
+    new = pd.DataFrame(index=range(len(at)))
+    for name in own.columns:
+        value = typical(own[name], coded, all_alike, 1)
+        new[str(name)] = value.iloc[np.zeros(len(at), int)].array
+    if values is not None:
         new[axis.name] = values.array
     for factor in g.factors:
-        new[factor] = pd.Series([own[factor].iloc[0]] * len(places), dtype=own[factor].dtype)
+        new[factor] = pd.Series([own[factor].iloc[0]] * len(at), dtype=own[factor].dtype)
     curves = [s.name for s in post.design.mu.smooths]
-    return places, replay(post.design, new, groups=[*curve_parts(post, g), *curves])
-
-
-def _typical(column: pd.Series, axis: Covariate) -> Any:
-    """Mean of numbers, most frequent value of anything else."""
-    return float(column.mean()) if counts_on(column, axis.coded) else column.mode().iloc[0]
+    return at, replay(post.design, new, groups=[*curve_parts(post, g), *curves])
 
 
 def kinds(

@@ -41,7 +41,7 @@ class At:
     def mean(self, eta: Floats) -> Floats:
         """(S, r) E[Y]; of counts out of trials the share."""
         mu, family = self.family.inverse(eta, np), self.family
-        if type(family).expectation is Family.expectation:  # of mu alone: no other may be there
+        if family.mean_is_mu:  # and no parameters may be there
             return family.expectation(mu, self.parameters)
         return family.expectation(mu, family.weighted(self.parameters, self.weights))
 

@@ -22,7 +22,7 @@ from mixedbayes.predict.quadrature import Rowwise, Spread, population_mean, toge
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream
-from mixedbayes.predict.target import MU, Mean, Target, mean_depends_on_parameters, require
+from mixedbayes.predict.target import MU, Mean, Target, require
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.terms.given_rows import Given
@@ -198,7 +198,7 @@ def evaluation(
     mean_of = Mean(categories=False)
     effects = [name for name, p in {MU: linear, **others}.items() if p.integrates]
     exists = average and not mean_of.obstacle(family, effects)
-    depends = original is not None or mean_depends_on_parameters(family)
+    depends = original is not None or not family.mean_is_mu
 
     def evaluate(block: Block) -> Answer:
         number, at = block
@@ -264,8 +264,8 @@ def evaluation(
 def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> str:
     """That a mean is of weight 1, where it depends on weights which the rows lack."""
     family, said = post.family, post.design.formula.response.weighing
-    weighted = type(family).weighted is not Family.weighted
-    depends = weighted and question.kind == "mean" and mean_depends_on_parameters(family)
+    divides = family.divided and not family.repeats_rows
+    depends = divides and question.kind == "mean" and not family.mean_is_mu
     if not depends or said is None or rows.weights is not None:
         return ""
     return (

@@ -102,7 +102,7 @@ class Mean(Target):
     said: str = ""  # in words, where it is no expected response
 
     def reads(self, family: Family) -> tuple[str, ...]:
-        return (MU, *family.parameters) if mean_depends_on_parameters(family) else (MU,)
+        return (MU,) if family.mean_is_mu else (MU, *family.parameters)
 
     def words(self, response: str) -> str:
         return self.said or f"expected {response}"
@@ -114,9 +114,7 @@ class Mean(Target):
         return at.mean(eta)
 
     def closed(self, family: Family, eta: Floats, variance: Floats) -> Floats | None:
-        if self.categories or mean_depends_on_parameters(family):
-            return None
-        if type(family).inverse is not Family.inverse:
+        if self.categories or not family.mean_is_mu:
             return None
         return family.link.normal_mean(eta, variance)
 
@@ -324,14 +322,6 @@ class Truncated(OfObservation):
 
 def _within(at: At) -> Within:
     return Within(at.family, at.parameters, at.weights, at.trials, at.limits)
-
-
-def mean_depends_on_parameters(family: Family) -> bool:
-    """Whether the mean is more than the inverse link of the linear predictor."""
-    return (
-        type(family).expectation is not Family.expectation
-        or type(family).probabilities is not Family.probabilities
-    )
 
 
 def require(

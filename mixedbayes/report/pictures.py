@@ -14,7 +14,6 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, NewRows
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import ModelError
-from mixedbayes.families.base import Family
 from mixedbayes.plots import pooling, style
 from mixedbayes.plots import ranef as effects
 from mixedbayes.plots import shrinkage as shrunk
@@ -264,8 +263,7 @@ def pooling_figures(source: Source) -> list[Figure]:
         raise ModelError(f"{post.design.mu.factors[0].entangled}, and no level has rows of its own")
     if post.family.unordered:
         raise ModelError(f"{post.family.unordered}, of which levels would have a line")
-    plain = type(post.family).expectation is Family.expectation
-    if post.design.further and not plain:
+    if post.design.further and not post.family.mean_is_mu:
         raise ModelError(
             f"the mean of {post.design.response} depends on {', '.join(post.design.further)}, "
             "which has a formula of its own"

@@ -17,7 +17,6 @@ from mixedbayes.design import counted
 from mixedbayes.design.limits import limits_words
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
-from mixedbayes.families.base import Family
 from mixedbayes.families.links import Inverse, Link, Log, ShareLink
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
@@ -445,9 +444,9 @@ def _total(post: Posterior, variance: Floats) -> tuple[Floats, Floats]:
         return over_weights(post, own, of_row)
 
     # Where the mean depends on the parameters too, they are held at their own mean predictors.
-    plain = type(family).expectation is Family.expectation
     at = eta - mean_predictor(post)[:, None], variance
-    within = over_parameters(post, chance, at) if plain else chance(average_parameters(post))
+    held = not family.mean_is_mu
+    within = chance(average_parameters(post)) if held else over_parameters(post, chance, at)
     return _variance(_expected(post)(eta), w), within
 
 
@@ -471,7 +470,7 @@ def _expected(post: Posterior) -> Callable[[Floats], Floats]:
             "with the inverse link the mean is infinite where the predictor is 0, so that the "
             'response has no variance when the effects are normal; use scale="link"'
         )
-    if type(family).expectation is Family.expectation:
+    if family.mean_is_mu:
         return lambda eta: family.inverse(eta, np)
 
     def expected(eta: Floats) -> Floats:

@@ -17,7 +17,9 @@ from mixedbayes import jit
 from mixedbayes.theta.record import Floats, Ints
 
 _TOGETHER = 256  # columns that are solved for at once
-_DIRECTIONS = 16  # of a matrix that is not factored
+# Of a matrix that is not factored. 30,000 binary rows, 3,000 x 3,000 levels and 14 more: converged,
+# lowest ess_tail 2,118 in 71 seconds of a core; no other number was measured.
+_DIRECTIONS = 16
 _TOLERANCE = 1e-2  # of the scales there
 
 

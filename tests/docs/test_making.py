@@ -1,5 +1,6 @@
 """What makes the site: examples of pages, docstrings as Markdown, tables from registries."""
 
+import gc
 import inspect
 import re
 
@@ -24,6 +25,16 @@ def test_blocks_share_names_and_the_last_value_is_shown(page):
     page.run("x = 20")
     assert page.run("print('half:')\nx / 2").text == "half:\n10.0"
     assert page.run("y = x").text == ""
+
+
+def test_files_of_a_page_go_with_it():
+    page = Page("page")
+    page.run("open('made.txt', 'w').close()")
+    folder = page.folder
+    assert [file.name for file in folder.iterdir()] == ["made.txt"]
+    del page
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_a_block_that_fails_says_where(page):

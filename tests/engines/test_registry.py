@@ -10,7 +10,7 @@ import pytest
 
 import mixedbayes as mb
 from mixedbayes.engines import registry
-from mixedbayes.engines.base import Engine
+from mixedbayes.engines.base import Engine, Unsuitable
 from mixedbayes.engines.joint import JointEngine
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.report.sections import session_code
@@ -110,3 +110,20 @@ def test_a_file_of_an_engine_that_is_not_there_says_so(data, tmp_path, monkeypat
     monkeypatch.undo()
     with pytest.raises(mb.FileError, match="its engine 'grid' is unknown"):
         mb.load(path)
+
+
+def test_what_was_asked_for_is_not_left_for_another_engine(with_grid, data, monkeypatch):
+    """Whatever its reason is called."""
+
+    def sample(self, spec, settings, chosen):
+        raise Unsuitable("the grid is too coarse")
+
+    monkeypatch.setattr(GridEngine, "sample", sample)
+    with pytest.raises(Unsuitable, match="too coarse"):
+        model(data, formulation=Grid(9)).fit(**SHORT)
+    monkeypatch.setattr(registry, "ENGINES", registry.ENGINES[1:])  # the grid is the first one
+    monkeypatch.setattr(GridEngine, "reason", "as asked it is summed")
+    found = model(data).fit(**SHORT)
+    assert found.formulation.engine.name == "joint"
+    assert found.formulation.reason.startswith("the grid is too coarse; each level")
+    assert not found.formulation.asked

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.families.base import Family
 from mixedbayes.families.registry import FAMILIES
 from tests.support.logistic import Logistic
 
@@ -46,3 +47,14 @@ def test_tables_predictions_files_and_words_have_it(fit, tmp_path, monkeypatch):
     monkeypatch.setitem(FAMILIES, Logistic.name, Logistic)
     again = mb.load(fit.save(tmp_path / "fit.nc"))
     np.testing.assert_array_equal(again.fixef()["mean"], fit.fixef()["mean"])
+
+
+def test_a_mean_that_is_more_than_mu_is_declared():
+    with pytest.raises(TypeError, match=r"Doubled has an `expectation` of its own: .*mean_is_mu"):
+
+        class Doubled(mb.Gaussian):
+            def expectation(self, mu, parameters):
+                return 2 * mu
+
+    more = {name for name, kind in FAMILIES.items() if kind.expectation is not Family.expectation}
+    assert more == {name for name, kind in FAMILIES.items() if not kind.mean_is_mu}

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
 from mixedbayes.interop import brms_code
+from mixedbayes.interop.code import Target
 from mixedbayes.interop.r_formula import r_name, r_text
+from mixedbayes.interop.targets import TARGETS, Package
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -67,6 +70,25 @@ def test_names_that_r_cannot_have_are_quoted():
 def test_what_r_calls_otherwise_is_refused(text):
     with pytest.raises(ModelError, match="make it a column"):
         r_text(parse_expression(text))
+
+
+# ---- targets ------------------------------------------------------------------------------------
+
+
+def test_a_further_package_is_a_line_of_the_registry(monkeypatch):
+    own = Package(lambda spec: f"theirs({spec.design.formula.text})", no_smooths="no curves there")
+    monkeypatch.setitem(TARGETS, "theirs", own)
+    assert model().code("theirs") == f"theirs({SLEEP})"
+    with pytest.raises(ModelError, match=r"code\('theirs'\): no curves there"):
+        model("Reaction ~ s(Days)").code("theirs")
+    with pytest.raises(ModelError, match="'bambi', 'pymc', 'theirs'"):
+        model().code("stan")
+    with pytest.raises(ModelError, match=r"for several responses; code\('brms'\) has them"):
+        mb.Model("mv(y, t) ~ x", counts()).code("theirs")
+
+
+def test_what_types_tell_of_targets_is_the_registry():
+    assert get_args(Target.__value__) == tuple(TARGETS)
 
 
 # ---- lme4 ---------------------------------------------------------------------------------------

@@ -149,6 +149,12 @@ def test_a_mean_that_depends_on_weights_is_of_the_rows_own(posterior, data, grou
     assert "weight 1" not in plain.attrs.get("note", "")
 
 
+def test_weights_that_repeat_rows_change_no_mean(posterior, data):
+    post = posterior(mb.families.AsymmetricLaplace(quantile=0.9), "y | weights(w)")
+    found = predict(post, data.drop(columns="w"), kind="mean")
+    assert "weight 1" not in found.attrs.get("note", "")
+
+
 # ---- levels -----------------------------------------------------------------------------------
 
 
