@@ -16,6 +16,7 @@ from mixedbayes.api.again import said
 from mixedbayes.api.arguments import told
 from mixedbayes.api.batches import check_in_memory
 from mixedbayes.api.model import Fit, Model
+from mixedbayes.api.sampled import Sampled
 from mixedbayes.api.separate import Fits, by_columns, by_responses, fit_each, worst
 from mixedbayes.design import table
 from mixedbayes.engines.choose import Request
@@ -315,12 +316,10 @@ def fit_many(
         "family": family, "priors": priors, "formulation": formulation, "functions": functions,
         "missing": missing, "known": known, "residual": residual,
     }  # fmt: skip
-    how = {
-        "draws": draws, "tune": tune, "chains": chains, "cores": cores, "sampler": sampler,
-        "target_accept": target_accept, "max_treedepth": max_treedepth, "cache": cache,
-    }  # fmt: skip
+    how = Settings(
+        draws, tune, chains, cores, None, sampler, target_accept, max_treedepth, progress
+    )
     base = secrets.randbelow(_SEEDS) if seed is None else checked_seed(seed)
-    Settings(draws, tune, chains, cores, None, sampler, target_accept, max_treedepth)  # refused now
     if cache is not None:
         if seed is None:
             raise SamplingError(
@@ -331,8 +330,8 @@ def fit_many(
     formula, given = _of_model(model, given) if isinstance(model, Model) else (model, given)
     if by is not None or (isinstance(model, Model) and _is_frame(data)):
         return _separate(
-            model, data, by, partial(Model, formula, **given), how, seed=base, workers=workers,
-            keep=keep, progress=progress,
+            model, data, by, partial(Model, formula, **given), how, cache=cache, seed=base,
+            workers=workers, keep=keep, progress=progress,
         )  # fmt: skip
     if workers is not None or not keep:
         raise ModelError(
@@ -359,13 +358,13 @@ def fit_many(
         if own is not first:
             check_alike(first.spec, own.spec, label)
             own.spec = Spec(own.design, own.family, shared)
-    fits = {
-        label: own.fit(
-            **cast(Any, how), seed=(base + k) % _SEEDS, progress=progress, effects="draws"
-        )
-        for k, (label, own) in enumerate(models.items())
-    }
-    return FitMany(fits)
+    settings = [replace(how, seed=(base + k) % _SEEDS, effects="draws") for k in range(len(models))]
+    return FitMany(
+        {
+            label: Sampled.of(own, each, cache).fit
+            for (label, own), each in zip(models.items(), settings, strict=True)
+        }
+    )
 
 
 def _is_frame(data: Any) -> bool:
@@ -378,8 +377,9 @@ def _separate(
     data: Any,
     by: str | Sequence[str] | None,
     make: Callable[[pd.DataFrame], Model],
-    how: Mapping[str, Any],
+    how: Settings,
     *,
+    cache: str | Path | None,
     seed: int,
     workers: int | None,
     keep: bool,
@@ -403,8 +403,8 @@ def _separate(
         raise DataError("fit_many(): the data have no rows")
     title = model.formula.text if isinstance(model, Model) else parse_all(model).text
     return fit_each(
-        frames, make, how, by=names, title=title, library=library, seed=seed, workers=workers,
-        keep=keep, progress=progress,
+        frames, make, how, cache=cache, by=names, title=title, library=library, seed=seed,
+        workers=workers, keep=keep, progress=progress,
     )  # fmt: skip
 
 

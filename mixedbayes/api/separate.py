@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,19 @@ import pandas as pd
 
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.api.parallel import each, processes
+from mixedbayes.api.sampled import Sampled
 from mixedbayes.design.table import eager, table
 from mixedbayes.errors import DataError, MixedBayesError, ModelError
 from mixedbayes.predict.streams import named_stream
 from mixedbayes.printable import escaped
 from mixedbayes.results.library import answer
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.quantities import quantities
+from mixedbayes.results.summary import diagnostics
 from mixedbayes.results.tables import apart
 from mixedbayes.results.text import as_table, plural
 from mixedbayes.sample.convergence import ConvergenceReport
+from mixedbayes.sample.settings import Settings
 from mixedbayes.simulation.simulate import response_column
 
 type Unit = Hashable  # a value of the column, or a tuple of those of several
@@ -31,18 +37,19 @@ class One:
 
     frame: pd.DataFrame
     model: Callable[[pd.DataFrame], Model]
-    how: Mapping[str, Any]  # of Model.fit
+    settings: Settings
+    cache: str | Path | None
     keep: bool
 
-    def fitted(self) -> Fit:
-        return self.model(self.frame).fit(**self.how)
+    def sampled(self) -> Sampled:
+        return Sampled.of(self.model(self.frame), self.settings, self.cache)
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
     """What came of it: a fit, or why there is none."""
 
-    fit: Fit | None
+    sampled: Sampled | None
     table: pd.DataFrame | None
     health: Mapping[str, Any]
     kind: type[MixedBayesError] | None = None  # of the error
@@ -71,7 +78,7 @@ class Fits:
         if own.health["error"]:
             raise ModelError(f"{unit!r} has no fit: {own.health['error']}")
         if unit not in self._read:  # from the cache, where there is one
-            fit = self.tasks[unit].fitted() if own.fit is None else own.fit
+            fit = (own.sampled or self.tasks[unit].sampled()).fit
             fit.library = self.library
             self._read[unit] = fit
         return self._read[unit]
@@ -256,8 +263,9 @@ class Fits:
 def fit_each(
     frames: Mapping[Unit, pd.DataFrame],
     model: Callable[[pd.DataFrame], Model],
-    how: Mapping[str, Any],
+    how: Settings,
     *,
+    cache: str | Path | None,
     by: Sequence[str],
     title: str,
     library: str,
@@ -268,16 +276,16 @@ def fit_each(
 ) -> Fits:
     """A fit of every unit, with seeds that depend on the unit alone.
 
-    `model` makes one of a frame, and travels to other processes with each; `how` is of `Model.fit`.
+    `model` makes one of a frame, and travels to other processes with each.
     """
-    own = {**how, "progress": False}
+    own = replace(how, progress=False)
     if processes(workers) > 1:
-        own["cores"] = 1
+        own = replace(own, cores=1)
     tasks = {
-        unit: One(frame, model, {**own, "seed": unit_seed(seed, unit)}, keep)
+        unit: One(frame, model, replace(own, seed=unit_seed(seed, unit)), cache, keep)
         for unit, frame in frames.items()
     }
-    again = "" if how.get("cache") is None else "; with the same cache= those done are not repeated"
+    again = "" if cache is None else "; with the same cache= those done are not repeated"
     found = list(
         each(
             _fit, list(tasks.values()), workers=workers, title="Fitting", progress=progress,
@@ -321,15 +329,14 @@ def _plain(unit: Any) -> Unit:
 def _fit(task: One) -> Found:
     start = time.perf_counter()
     try:
-        fit = task.fitted()
-        seconds = time.perf_counter() - start
-        described = pd.DataFrame(table(d := fit.describe(), d.columns).frame())
-        health = _health(fit, seconds, "")
+        sampled = task.sampled()
+        post, seconds = sampled.posterior, time.perf_counter() - start
+        described, health = pd.DataFrame(quantities(post)), _health(post, seconds, "")
     except Exception as error:  # also of a function of the user's: other units have a fit
         seconds = time.perf_counter() - start
         kind = type(error) if isinstance(error, MixedBayesError) else ModelError
         return Found(None, None, _health(None, seconds, _said(error)), kind)
-    return Found(fit if task.keep else None, described, health)
+    return Found(sampled if task.keep else None, described, health)
 
 
 def _said(error: Exception) -> str:
@@ -338,15 +345,15 @@ def _said(error: Exception) -> str:
     return str(error) if own else f"{type(error).__name__}: {error}"
 
 
-def _health(fit: Fit | None, seconds: float, error: str) -> dict[str, Any]:
-    if fit is None:
+def _health(post: Posterior | None, seconds: float, error: str) -> dict[str, Any]:
+    if post is None:
         none = float("nan")
         return {
             "rows": 0, "seconds": seconds, "divergences": 0, "rhat": none, "ess_bulk": none,
             "ess_tail": none, "converged": False, "error": error,
         }  # fmt: skip
-    judged = worst(fit.diagnostics())
-    return {"rows": fit.posterior.design.used, "seconds": seconds, **judged, "error": ""}
+    judged = worst(diagnostics(post))
+    return {"rows": post.design.used, "seconds": seconds, **judged, "error": ""}
 
 
 def worst(report: ConvergenceReport) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from mixedbayes.sources.reduce import reduce
 
 CELLS = 2_000_000  # distinct rows, or combinations of levels, that are kept
 THREADS = 2
+_SAME, _ROUNDING = 1e-6, 1e-12  # of an sd and of a mean, by which two passes may differ
 
 
 def collapse(
@@ -97,6 +98,7 @@ def collapse(
     again = partial(run, source, read, size=rows, on=on, progress=progress, title="Learning")
     second = SecondPass.of(read, seen, schema, cells, learned(read, seen, again))
     found = run(source, second.read, second, rows, on, progress, "Adding up rows")
+    check_same(second, seen, found, source.describe())
     made = finished(second, seen, found, source.describe())
     assert made.standing is not None
     standing = replace(made.standing, again=Again(source, size))
@@ -171,6 +173,29 @@ def check_seen(seen: Seen, source: Any, missing: str) -> None:
             f"{seen.total - seen.used:,} of the {seen.total:,} rows of {source.describe()} have "
             f'missing values: {places}; missing="drop" leaves these rows out'
         )
+
+
+def check_same(second: SecondPass, seen: Seen, sums: Sums, source: str) -> None:
+    """Both passes have read the same numbers, by their means and sds, or DataError."""
+    if not second.read.moments:
+        return
+    of_all = (c for m, c in zip(second.margins, sums.tables, strict=True) if m.numbers is None)
+    cells, d = next(of_all), len(sums.names)
+    total = cells.sums.sum(axis=0) + cells.rests.sum(axis=0)  # of what is left of the means
+    for name in second.read.numbers:
+        k, scan = sums.names.index(name), seen.scans[name]
+        before, sd = scan.mean(seen.used), scan.sd(seen.used)
+        now = before + total[k] / seen.used
+        squares = total[d + k * (k + 3) // 2] - total[k] ** 2 / seen.used
+        of_now = float(np.sqrt(max(squares, 0.0) / max(seen.used - 1, 1)))
+        rounding = _SAME * max(sd, of_now) + _ROUNDING * abs(before)
+        if abs(now - before) > rounding or abs(of_now - sd) > rounding:
+            raise DataError(
+                f"{source} changed while it was read: {name} had the mean {before:.6g} and sd "
+                f"{sd:.6g} in the first pass, and {now:.6g} and {of_now:.6g} in the second. Every "
+                "pass has to see the same rows: write them to a Parquet file, or a table that "
+                "nobody changes, and fit that"
+            )
 
 
 # ---- the table -----------------------------------------------------------------------------------

@@ -5,37 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from mixedbayes.api.model import Fit, Model
+from mixedbayes.api.model import Fit
+from mixedbayes.api.sampled import Sampled
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.result import Estimates
-from mixedbayes.predict.hypothesis import hypothesis
-from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.named import Named
+from mixedbayes.results.statements import evaluated
 
 type Question = str | Callable[[Fit], Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A posterior that is asked, with the model whose it is.
-
-    `Fit` holds much that is computed when it is read, which costs more than a short answer; it is
-    made for questions that are functions of one.
-    """
-
-    model: Model
-    posterior: Posterior
-
-    @cached_property
-    def fit(self) -> Fit:
-        """The same as users have it."""
-        return Fit(self.model, self.posterior)
 
 
 @dataclass(frozen=True)
@@ -71,7 +54,7 @@ def named(questions: tuple[Question, ...]) -> dict[str, Question]:
     return found
 
 
-def answered(question: Question, asked: Asked, truth: Asked, prob: float) -> Answer:
+def answered(question: Question, asked: Sampled, truth: Sampled, prob: float) -> Answer:
     """What a fit says, and the true value.
 
     Something is shown where the interval of probability `prob`, with equal tails, is all on the
@@ -92,18 +75,15 @@ def answered(question: Question, asked: Asked, truth: Asked, prob: float) -> Ans
     return Answer(float(draws.mean()), lower, upper, probability, bool(shown), value)
 
 
-def values_of(question: Question, asked: Asked) -> tuple[Floats | None, Floats | None]:
+def values_of(question: Question, asked: Sampled) -> tuple[Floats | None, Floats | None]:
     """Draws (S,) of what is estimated, as differences from none, and whether a statement holds.
 
     None where there is no estimate, or no statement.
     """
     if isinstance(question, str):
-        found = hypothesis(asked.posterior, question, draws=True).isel(hypothesis=0)
-        estimate, holds = (found[name].to_numpy().ravel() for name in ("estimate", "holds"))
-        return (
-            None if np.isnan(estimate).all() else estimate,
-            None if np.isnan(holds).all() else holds,
-        )
+        post = asked.posterior
+        (said,) = evaluated((question,), Named(post), post.shape[0])
+        return said.estimate, None if said.holds is None else said.holds.astype(float)
     with warnings.catch_warnings():  # a truth is one draw, of which tables cannot say an sd
         if asked.posterior.n_draws == 1:
             warnings.simplefilter("ignore")

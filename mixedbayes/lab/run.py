@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.api.fitting import as_sampled, sampled
 from mixedbayes.api.parallel import each, processes
+from mixedbayes.api.sampled import Sampled
 from mixedbayes.errors import MixedBayesError, ModelError
-from mixedbayes.lab.question import Answer, Asked, Question, answered
+from mixedbayes.lab.question import Answer, Question, answered
 from mixedbayes.lab.source import Source
 from mixedbayes.predict.streams import named_stream
 from mixedbayes.results.posterior import Posterior
@@ -100,20 +100,18 @@ def _study(task: Task) -> Outcome:
     how = task.sampling
     try:
         made = task.source.simulate(task.design, task.seed)
-        model = task.source.model(made.frame)
         settings = Settings(
             how.draws, how.tune, how.chains, cores=task.cores, seed=task.seed, progress=False,
             effects="draws",
         )  # fmt: skip
-        post = sampled(model.spec, model.asked, settings, model.formulation, None)
-        asked = Asked(as_sampled(model, model.formulation, post), post)
+        asked = Sampled.of(task.source.model(made.frame), settings)
         found = {
             name: answered(question, asked, made.truth, task.prob)
             for name, question in task.questions.items()
         }
     except MixedBayesError as error:
         return Outcome(task.number, {}, error=f"{type(error).__name__}: {error}")
-    return Outcome(task.number, found, _sound(post))
+    return Outcome(task.number, found, _sound(asked.posterior))
 
 
 def _sound(post: Posterior) -> bool:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.api.model import Fit, Model
+from mixedbayes.api.sampled import Sampled
 from mixedbayes.checks.rows_of_several import of_the_frame
 from mixedbayes.design import used_columns
 from mixedbayes.design.table import eager, table
@@ -19,7 +20,6 @@ from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.formula import Formula, parse_all, with_residual
 from mixedbayes.lab.layout import resampled, with_dropout
-from mixedbayes.lab.question import Asked
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
@@ -38,7 +38,7 @@ class Simulated:
     """Data of one study, and the truth as a posterior of one draw."""
 
     frame: pd.DataFrame
-    truth: Asked
+    truth: Sampled
 
 
 class Source(Protocol):
@@ -179,7 +179,7 @@ class Given:
             layout["data"] = laid_out(frame, self._formulas, design, seed)
         frame, values = simulated(self.formula, mean, own, **layout, **self.kept, seed=seed)
         whole = self.model(frame)
-        truth = Asked(whole, one_draw(whole.spec, values))
+        truth = Sampled(whole, one_draw(whole.spec, values))
         return Simulated(dropped(frame, dropout, self.factors, seed), truth)
 
     def _at(self, design: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any, Any]:
@@ -300,7 +300,7 @@ class Drawn:
         drawn = np.asarray(y)[0, 0]
         frame = frame.assign(**reported_columns(whole, self.made.family, drawn))
         left = dropped(frame, design.get(DROPOUT, self.dropout), self.factors, seed)
-        return Simulated(left, Asked(self.made, truth))
+        return Simulated(left, Sampled(self.made, truth))
 
     @property
     def _formulas(self) -> tuple[Formula, ...]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from glob import glob, has_magic
 from os import PathLike, fspath
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -52,8 +53,12 @@ def files(data: Any, endings: Sequence[str]) -> tuple[str, list[str]]:
     """
     given = [fspath(p) for p in data] if isinstance(data, list | tuple) else [fspath(data)]
     found = [path for text in given for path in _of_one(text, endings)]
-    if twice := [path for path, n in Counter(found).items() if n > 1]:
-        raise DataError(f"{listed(twice)} would be read more than once; name every file once")
+    of = Counter(map(realpath, found))
+    if twice := list(dict.fromkeys(path for path in found if of[realpath(path)] > 1)):
+        raise DataError(
+            f"{listed(twice)} would be read more than once; name every file once, and no link to "
+            "one of the files"
+        )
     return given[0] if len(given) == 1 else f"a list of {len(given):,} paths", found
 
 

@@ -243,6 +243,34 @@ def test_error_in_a_batch():
         mb.Model("y ~ x + (1 | a)", Broken(pa.Table.from_pandas(data()), size=20))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.assign(y=t.y + 1e-3 * (t.t == 1)), r"y had the mean 1e\+06 and sd"),
+        (lambda t: t.assign(x=50 + 2 * (t.x - 50)), r"x had the mean 49.9.* and sd 3\.1"),
+        (lambda t: t.assign(a=t.a.replace(-3, 999)), "a has other values in the second pass"),
+    ],
+)
+@pytest.mark.parametrize("formula", [FORMULA, "y ~ x + (x | a) + (1 | b) + (1 | k)"])
+def test_values_that_change_between_passes(change, said, formula, monkeypatch):
+    """As many rows, and other values in them, are refused: sums would be of no data."""
+    monkeypatch.setattr("mixedbayes.batches.second.WHOLE", 100)
+    later = change(data())
+
+    class Changes(Batches):
+        read = 0
+
+        def _read(self, columns, size):
+            type(self).read += 1
+            now = self if type(self).read == 1 else opened_batches(later, 50)
+            yield from Batches._read(now, columns, size)
+
+    with pytest.raises(mb.DataError, match=said):
+        table(Changes(pa.Table.from_pandas(data())), formula)
+    Changes.read, later = 0, data()
+    table(Changes(pa.Table.from_pandas(data())), formula)
+
+
 def test_interrupted(monkeypatch):
     """Ctrl-C ends the pass: no thread reads on."""
     read = []

@@ -99,6 +99,18 @@ def test_keys_of_folders_are_columns(tmp_path):
     assert set(one["year"]) == {2021}
 
 
+def test_a_key_that_its_files_contradict_is_named(tmp_path):
+    for year in (2020, 2021):
+        (tmp_path / f"year={year}").mkdir()
+        own = {"y": [1.0, 2.0], "year": pa.array([str(year)] * 2).dictionary_encode()}
+        pq.write_table(pa.table(own), tmp_path / f"year={year}" / "a.parquet")
+    assert read(sources.open(tmp_path), ["year"])["year"].tolist() == ["2020"] * 2 + ["2021"] * 2
+    (tmp_path / "year=2021").rename(tmp_path / "year=2022")
+    with pytest.raises(DataError, match=r"a\.parquet has year = '2021' .* says year = 2022"):
+        list(sources.open(tmp_path).batches(["year"]))
+    assert read(sources.open(tmp_path), ["y"])["y"].tolist() == [1.0, 2.0] * 2
+
+
 # CSV
 
 
@@ -325,6 +337,13 @@ def test_a_file_named_twice_is_refused(tmp_path):
     folder(tmp_path, parquet, "parquet")
     with pytest.raises(DataError, match=r"0\.parquet' would be read more than once"):
         sources.open([tmp_path / "*.parquet", tmp_path / "0.parquet"])
+
+
+def test_a_link_to_one_of_the_files_is_refused(tmp_path):
+    folder(tmp_path, parquet, "parquet")
+    (tmp_path / "9.parquet").symlink_to(tmp_path / "0.parquet")
+    with pytest.raises(DataError, match=r"9\.parquet' would be read more than once.*no link"):
+        sources.open(tmp_path)
 
 
 def test_addresses_and_tables_with_a_log_have_their_remedy(tmp_path):

@@ -127,6 +127,16 @@ def test_a_duckdb_column_of_any_name(connection):
     assert read(sources.open(connection.table("odd")), [name])[name].tolist() == [1]
 
 
+def test_a_query_with_parameters(connection):
+    query = "select * from d where count > ?"
+    ((n,),) = connection.sql("select count(*) from d where count > 4").fetchall()
+    source = sources.open((connection, query, [4]))
+    for _ in range(2):
+        assert 0 < sum(b.num_rows for b in source.batches(["y"])) == n < rows().num_rows
+    with pytest.raises(DataError, match=r"cannot be run.*not provided"):
+        sources.open((connection, query))
+
+
 def test_duckdb_hands_its_connection_back_after_each_pass(connection):
     source = sources.open(connection.table("d"))
     batches = source.batches(["y"], 2)
@@ -185,6 +195,17 @@ def test_a_lazy_frame_reads_files_and_passes_on_what_fails(folder):
     late = pl.LazyFrame({"a": ["1"] * 5000 + ["x"]}).select(pl.col("a").cast(pl.Int64))
     with pytest.raises(DataError, match="LazyFrame cannot be read: conversion"):
         list(sources.open(late).batches(["a"], 100))
+
+
+def test_a_function_that_fails_in_a_lazy_frame_is_said():
+    def fails(s):
+        raise ZeroDivisionError("no such y")
+
+    lazy = (
+        pl.DataFrame({"y": [1.0]}).lazy().with_columns(y=pl.col("y").map_batches(fails, pl.Float64))
+    )
+    with pytest.raises(DataError, match=r"LazyFrame cannot be read: .*no such y"):
+        list(sources.open(lazy).batches(["y"]))
 
 
 def test_a_polars_that_loses_errors_is_refused(monkeypatch):

@@ -23,7 +23,7 @@ class Relation(Whole):
 
     @classmethod
     def takes(cls, data: Any) -> bool:
-        if isinstance(data, tuple | list) and len(data) == 2:
+        if isinstance(data, tuple | list) and len(data) in (2, 3):
             return _connection(data[0])
         return _connection(data) or made_by(data, "duckdb", "DuckDBPyRelation")
 
@@ -36,11 +36,11 @@ class Relation(Whole):
                 'a DuckDB connection has any number of tables: pass (connection, "select ... from '
                 '...") or connection.table("name")'
             )
-        connection, query = data
+        connection, query, *params = data
         cut = query if len(query) <= _LONGEST else f"{query[:_LONGEST]}..."
         said = f"the DuckDB query {' '.join(cut.split())!r}"
         try:
-            relation = connection.sql(query)
+            relation = connection.sql(query, **({"params": params[0]} if params else {}))
         except _errors() as error:
             raise DataError(f"{said} cannot be run: {_message(error)}") from error
         if relation is None:

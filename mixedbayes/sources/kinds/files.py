@@ -188,13 +188,26 @@ def _of_key(values: Sequence[Any]) -> Any:
 
 
 def _with_keys(batch: Any, part: Part, columns: list[str], schema: Any) -> Any:
+    """With the keys of the folders; DataError where the file has another value of one."""
     pa = arrow()
     for name, value in part.keys:
         if name in columns and name not in batch.schema.names:
             kind = schema.field(name).type
             column = pa.repeat(pa.scalar(value, kind), batch.num_rows)
             batch = batch.append_column(name, column)
+        elif name in columns:
+            _check_key(batch.column(name), part.path, name, value)
     return batch
+
+
+def _check_key(column: Any, path: str, name: str, value: Any) -> None:
+    """Raise DataError where a file has another label or whole number than its folder says."""
+    labels = [v for v in column.unique().to_pylist() if isinstance(v, int | str)]
+    if other := [v for v in labels if v != value and str(v) != str(value)]:
+        raise DataError(
+            f"{path} has {name} = {other[0]!r} in some row, and lies in a folder that says "
+            f"{name} = {value!r}: leave the column out of the file, or move it"
+        )
 
 
 def _rows(part: Part) -> int | None:

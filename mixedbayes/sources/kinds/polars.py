@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mixedbayes.errors import MissingExtraError
+from mixedbayes.errors import DataError, MissingExtraError
 from mixedbayes.sources.base import Source, Whole
 from mixedbayes.sources.libraries import arrow, library, made_by
+from mixedbayes.sources.types import first_line
 
 _WHOLE = (1, 38)  # the first version whose batches end with the query's error
 
@@ -63,6 +64,10 @@ class Lazy(Whole):
                 yield batch.to_arrow()
         except pl.exceptions.PolarsError as error:
             raise self._failed(error, columns) from error
+        except Exception as error:  # of a function of the user's in the query
+            raise DataError(
+                f"{self.describe()} cannot be read: {type(error).__name__}: {first_line(error)}"
+            ) from error
 
 
 def _polars() -> Any:
