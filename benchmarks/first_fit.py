@@ -65,6 +65,7 @@ def fit(name: str) -> dict[str, Any]:
         "import": first - began,
         "fit": now - first,
         "beside": _of_children(),
+        "waited": _waited(),
         "clock": clock,
         "compiled": dict(listener.own),
         "versions": dict(listener.count),
@@ -73,12 +74,19 @@ def fit(name: str) -> dict[str, Any]:
 
 def _of_children() -> float:
     """CPU seconds of the processes that compiled for this one, when they have ended."""
-    from mixedbayes import jit
+    from mixedbayes import beside
 
-    for child in jit._ELSEWHERE.values():
-        child.process.wait()
+    if beside._SHARED is not None:
+        beside._SHARED.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _waited() -> float:
+    """Seconds in which this process had nothing to compile and waited for another."""
+    from mixedbayes import beside
+
+    return 0.0 if beside._SHARED is None else beside._SHARED.waited
 
 
 def _model(options: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +147,7 @@ def show(name: str, seconds: dict[str, Any], what: str) -> None:
     print(
         f"{name}, {what}: {seconds['import'] + seconds['fit']:.1f} s of CPU "
         f"(import {seconds['import']:.1f}), {seconds['beside']:.1f} beside it, "
-        f"{seconds['clock']:.1f} s by the clock; "
+        f"{seconds['clock']:.1f} s by the clock, of which {seconds['waited']:.1f} waiting; "
         f"compiled {sum(seconds['versions'].values())} in {total:.1f} s"
     )
     for function, own in compiled[:SHOWN]:

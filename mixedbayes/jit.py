@@ -8,13 +8,9 @@ kept as well. The only module that relies on numba's internals; tests/test_jit.p
 
 from __future__ import annotations
 
-import atexit
 import marshal
-import os
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
@@ -29,10 +25,12 @@ import numba
 from numba.core import caching, cgutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
+from numba.core.runtime.nrt import rtsys
 from numba.core.typeconv import Conversion as Conversion
 from numba.extending import _Intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple as to_fixed_tuple
 
+from mixedbayes import beside
 from mixedbayes.interrupts import uninterrupted
 from mixedbayes.linking import ONE_AT_A_TIME, WATCHING, Alone, Inner, alone
 
@@ -44,11 +42,11 @@ LOGP_SIGNATURE = numba.types.int64(
     numba.types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, numba.types.voidptr
 )
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
 _PLAIN = (bool, int, float, complex, str, tuple, type(None))
 _UNKEPT: WeakSet[FunctionType] = WeakSet()
 # Functions with names of their own, and whether they can be kept.
 _APART: WeakKeyDictionary[FunctionType, bool] = WeakKeyDictionary()
-_ELSEWHERE: dict[str, _Elsewhere] = {}  # by symbol, who compiles it
 _NUMBER = count()
 _CALLED: dict[Any, tuple[str, Any]] = {}  # by the function behind what `called` gives
 
@@ -104,9 +102,17 @@ class Function(Alone):
         arguments, returned = numba.core.sigutils.normalize_signature(self.declared)
         return returned(*arguments)
 
+    @property
+    def needs(self) -> list[str]:
+        """Symbols of the functions that it calls by them."""
+        return [symbol for symbol, _ in _called_by(self.py_func)]
+
     def ready(self) -> None:
-        if self._can_compile:
-            _wait_for(self.symbol)
+        if not self._can_compile:
+            return
+        with beside.turn(self.symbol) as made:
+            if made and (told := WATCHING.get()) is not None:
+                told(self.symbol.rpartition(".")[2])
             with ONE_AT_A_TIME:
                 if self._can_compile:  # no other thread has been here
                     _compile(self, self.py_func)
@@ -190,7 +196,11 @@ class _Kept(caching.FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            if not self._py_func.__module__.startswith(_PACKAGE):
+                return super().load_overload(sig, target_context)
+            # ours needs numba's runtime, and not its declarations, which take long to load
+            rtsys.initialize(target_context)
+            return self._load_overload(sig, target_context)
         except Exception:  # whatever reading a damaged file meets; the function is compiled anew
             with suppress(OSError):
                 self.flush()
@@ -208,98 +218,25 @@ class _Kept(caching.FunctionCache):
 
 # ---- in other processes --------------------------------------------------------------------------
 
-_MOST_SECONDS = 120.0  # that another process is waited for
-_CHILD = """
-import sys
-from importlib import import_module
-sys.path[:] = {path!r}
-for module, name in {functions!r}:
-    getattr(import_module(module), name).ready()
-    print(flush=True)
-"""
 
+def ahead(*functions: Function) -> None:
+    """Share those that are not on disk with other processes, which compile them while this goes on.
 
-def ahead(*functions: Any) -> None:
-    """Compile those that are not on disk in another process, one after another, while this goes on.
-
-    Compilation holds a lock, so that threads would not do. Whoever needs a function waits until it
-    is made, and compiles it here where that failed. The process starts Python on nothing but the
-    functions' modules, ends by itself, and is ended with this one. Where there is one core, or
-    Python cannot be started, nothing happens.
+    Whoever needs a function waits until it is made, and compiles it here where nobody has begun it,
+    or where that failed; see `beside`.
     """
-    if _cores() < 2 or getattr(sys, "frozen", False):
-        return
-    if not Path(sys.executable or "").stem.startswith("python"):
-        return
-    missing = [f for f in functions if isinstance(f, Function) and _is_missing(f)]
-    if missing:
-        with suppress(OSError):
-            _Elsewhere(missing)
+    if beside.possible() and (missing := [f for f in functions if _is_missing(f)]):
+        beside.share(missing)
 
 
 def _is_missing(f: Function) -> bool:
     """Whether nobody compiles it, it could be kept, and can be found by its module and name."""
     module, _, name = f.symbol.rpartition(".")
     found = getattr(sys.modules.get(module), name, None) is f and module != "__main__"
-    if f.symbol in _ELSEWHERE or not f._can_compile or not found or not _named_apart(f.py_func):
+    if beside.shared(f.symbol) or not f._can_compile or not found or not _named_apart(f.py_func):
         return False
     kept = _kept(f.py_func)
     return kept is not None and not kept.begun
-
-
-class _Elsewhere:
-    """A process that compiles functions, and which of them are made."""
-
-    def __init__(self, functions: Sequence[Function]) -> None:
-        names = [f.symbol.rpartition(".")[::2] for f in functions]
-        code = _CHILD.format(path=sys.path, functions=names)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.owner = os.getpid()  # which a fork of it is not
-        self.made = {f.symbol: threading.Event() for f in functions}
-        if not _ELSEWHERE:
-            atexit.register(_end_all)
-        _ELSEWHERE.update(dict.fromkeys(self.made, self))
-        threading.Thread(target=self._read, daemon=True).start()
-        if (told := WATCHING.get()) is not None:
-            for _, name in names:
-                told(name)
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for event, _ in zip(self.made.values(), lines, strict=False):
-                event.set()
-        self.process.wait()
-        for event in self.made.values():
-            event.set()
-
-    def end(self) -> None:
-        if self.owner == os.getpid():
-            self.process.kill()  # nothing happens to one that has ended
-            self.process.wait()
-
-
-def _wait_for(symbol: str) -> None:
-    """Until another process has made it or has failed, if there is one."""
-    child = _ELSEWHERE.get(symbol)
-    if child is None or child.owner != os.getpid():
-        return
-    if not child.made[symbol].wait(_MOST_SECONDS):
-        child.end()
-
-
-def _end_all() -> None:
-    for child in {*_ELSEWHERE.values()}:
-        child.end()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -8,12 +8,14 @@ than half the time. With `jit`, the only module that relies on numba's internals
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import llvmlite.binding
+from llvmlite.ir.types import Type
 from numba.core import compiler, types
 from numba.core.codegen import JITCodeLibrary, _parse_refprune_flags
 from numba.core.compiler_lock import global_compiler_lock
@@ -21,6 +23,7 @@ from numba.core.dispatcher import _FunctionCompiler  # type: ignore[attr-defined
 from numba.core.environment import lookup_environment
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.targetconfig import ConfigStack
+from numba.core.types.functions import BaseFunction
 
 ONE_AT_A_TIME = global_compiler_lock  # threads compile one after another
 _ENVIRONMENT = "_ZN08NumbaEnv"  # how the names of functions' environments begin
@@ -164,6 +167,65 @@ def _set_environments(library: Any) -> None:
             library._codegen.set_env(name, found)
 
 
+class _Remembered:
+    """What calls of numba's own functions were found to return, by the types of arguments.
+
+    numba looks through dozens of declarations for each sum of two numbers, and again whenever it
+    learns the type of another variable.
+    """
+
+    def __init__(self) -> None:
+        self._plain = BaseFunction.get_call_type
+        self._found: dict[Any, tuple[Any, Any]] = {}
+
+    def __call__(self, of: Any, context: Any, args: Any, kws: Any) -> Any:
+        key = id(of), args, tuple(kws.items()), ConfigStack.top_or_none()
+        if key not in self._found:
+            found = self._plain(of, context, args, kws)
+            self._found[key] = of, found  # which keeps its number from being another one's
+        return self._found[key][1]
+
+
+def _of_type(method: Any) -> Any:
+    """What LLVM says of a type, for which llvmlite writes and reads a module, asked for once."""
+    known: dict[tuple[str, int], int] = {}
+
+    def asked(self: Any, target_data: Any, context: Any = None) -> int:
+        key = str(self), id(target_data)
+        if key not in known:
+            known[key] = method(self, target_data, context)
+        return known[key]
+
+    return asked
+
+
+_REMEMBERED = _Remembered()
+_QUICKER = (
+    (BaseFunction, "get_call_type", lambda *given: _REMEMBERED(*given)),
+    (Type, "get_abi_size", _of_type(Type.get_abi_size)),
+    (Type, "get_abi_alignment", _of_type(Type.get_abi_alignment)),
+)
+
+
+@contextmanager
+def _quickly() -> Iterator[None]:
+    """In this block, in which no other thread compiles, without what is looked up again and again.
+
+    Compilation makes millions of small objects, of which few are garbage in circles.
+    """
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in _QUICKER]
+    rarely, collecting = (100_000, 20, 100), gc.get_threshold()
+    gc.set_threshold(*rarely)
+    for owner, name, method in _QUICKER:
+        setattr(owner, name, method)
+    try:
+        yield
+    finally:
+        for owner, name, method in before:
+            setattr(owner, name, method)
+        gc.set_threshold(*collecting)
+
+
 @contextmanager
 def alone(function: Any, short_loops: bool = False) -> Iterator[None]:
     """Compile a function in this block with all that it calls as one.
@@ -176,7 +238,8 @@ def alone(function: Any, short_loops: bool = False) -> Iterator[None]:
         session = _Session(function.__qualname__, short_loops)
         codegen._library_class = _Libraries(session)
         try:
-            yield
+            with _quickly():
+                yield
         finally:
             session.open = False
             if before is None:
@@ -208,9 +271,13 @@ class _Flags(compiler.Flags):
         return self._HASH
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, _Flags) and self._values == other._values:
-            return True
-        return bool(super().__eq__(other))
+        if not isinstance(other, compiler.Flags):
+            return NotImplemented
+        own, others, options = self._values, other._values, self.options
+        return own == others or all(
+            own.get(name, options[name].default) == others.get(name, options[name].default)
+            for name in own.keys() | others.keys()
+        )
 
 
 class _Compiler(_FunctionCompiler):

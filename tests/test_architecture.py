@@ -24,7 +24,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From left to right; `mixedbayes` stands for the public names, `__init__.py`.
 STAGES = [
     {"printable"},
-    {"errors", "names", "interrupts", "progress"},
+    {"errors", "names", "interrupts", "progress", "beside", "undasked"},
     {"linking"},
     {"jit"},
     {"numerics"},

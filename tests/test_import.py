@@ -66,14 +66,30 @@ print(arviz.loo is nutpie.arviz.loo, sys.modules["arviz"].__spec__.name)
      "'TICKS ~ YEAR + (1 | BROOD)', mb.load_data('grouseticks'), family='poisson'"],
     ids=["gaussian", "poisson"],
 )  # fmt: skip
-def test_a_fit_and_its_summary_load_neither_scipys_distributions_nor_a_library_of_files(asked):
+def test_a_fit_and_its_summary_load_neither_scipys_distributions_nor_dask_nor_files(asked):
     code = f"""
 import sys, mixedbayes as mb
 str(mb.fit({asked}, draws=100, seed=1, progress=False).summary())
-print([m for m in ("scipy.stats", "scipy.ndimage", "h5py") if m in sys.modules])
+print([m for m in ("scipy.stats", "scipy.ndimage", "h5py", "dask") if m in sys.modules])
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_xarray_knows_dasks_arrays_all_the_same():
+    pytest.importorskip("dask")
+    code = """
+import sys, numpy as np, xarray as xr
+from mixedbayes.undasked import keep_dask_unloaded
+keep_dask_unloaded()
+plain = xr.Dataset({"x": ("t", np.arange(4.0))}, {"t": np.arange(4)})
+print("dask" in sys.modules, float(plain["x"].mean()))
+import dask.array as da
+lazy = xr.DataArray(da.arange(4, chunks=2), dims="t")
+print(lazy.chunks, type(lazy.data).__name__, int(lazy.sum()), lazy.to_numpy().tolist())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["False 1.5", "((2, 2),) Array 6 [0, 1, 2, 3]"]
 
 
 def test_only_the_density_that_a_fit_needs_is_compiled():

@@ -7,16 +7,19 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 
 import numba
 import numpy as np
 import pytest
+from llvmlite.ir.types import Type
 from numba.core import caching, cgutils, codegen, dispatcher, sigutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
+from numba.core.types.functions import BaseFunction
 from numba.extending import _Intrinsic
 
-from mixedbayes import jit
+from mixedbayes import beside, jit
 
 SOURCE = """
 from mixedbayes import jit
@@ -101,38 +104,70 @@ def module(tmp_path, monkeypatch):
     other = SOURCE.replace("twice", "thrice").replace("2 * n", "3 * n")
     (tmp_path / "twice_elsewhere.py").write_text(SOURCE + other)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(jit, "_cores", lambda: 2)
-    monkeypatch.setattr(jit, "_ELSEWHERE", {})
+    monkeypatch.setattr(beside, "cores", lambda: 2)
+    monkeypatch.setattr(beside, "_SHARED", None)
     yield importlib.import_module("twice_elsewhere")
     del sys.modules["twice_elsewhere"]
+    if beside._SHARED is not None:
+        beside._SHARED.end()
 
 
 def test_another_process_compiles_ahead(module):
-    said, begun = [], []
-    with jit.watched(said.append):
-        jit.ahead(module.twice, module.thrice)
-        jit.ahead(module.twice)
-    (child,) = set(jit._ELSEWHERE.values())
-    assert said == ["twice", "thrice"]
+    begun = []
+    jit.ahead(module.twice, module.thrice)
+    jit.ahead(module.twice)
+    (child,) = beside._SHARED.children
+    assert child.wait(60) == 0
     with jit.watched(begun.append):
         assert module.twice(21) == 42
         assert module.thrice(14) == 42
     assert begun == []
-    child.process.wait(60)
-    assert child.process.returncode == 0
 
 
-@pytest.mark.parametrize("child", ["raise SystemExit(1)", "import time; time.sleep(600)"])
+def test_what_nobody_has_begun_is_compiled_here_and_where_one_waits_another(module, monkeypatch):
+    begun = []
+    slow = beside._CHILD.replace("getattr", "import time; time.sleep(3); getattr")
+    monkeypatch.setattr(beside, "_CHILD", slow)
+    jit.ahead(module.twice, module.thrice)
+    shared = beside._SHARED
+    while shared.where["twice_elsewhere.twice"] == "left":
+        time.sleep(0.01)
+    with jit.watched(begun.append):
+        assert module.twice(21) == 42  # made there, while the other one is compiled here
+    assert [name.partition("_")[0] for name in begun] == ["thrice", "twice"]
+    assert not module.thrice._can_compile
+    assert shared.where == {}
+
+
+def test_a_function_is_not_begun_before_those_that_it_calls_by_symbol(monkeypatch):
+    class Made:
+        def __init__(self, symbol, *needs):
+            self.symbol, self.needs = symbol, needs
+
+    monkeypatch.setattr(beside.Shared, "_start", lambda self, module: None)
+    shared = beside.Shared()
+    shared.add([Made("m.core"), Made("m.density", "m.core"), Made("m.other")])
+    assert shared._take("there") == "m.core"
+    assert shared._take("there") == "m.other"
+    assert shared._take("there") is None
+    shared.done("m.core")
+    assert shared._take("here") == "m.density"
+
+
+@pytest.mark.parametrize("child", ["raise SystemExit(1)", "print(flush=True); sys.stdin.read()"])
 def test_where_that_fails_or_takes_long_it_is_compiled_here(module, child, monkeypatch):
     begun = []
-    monkeypatch.setattr(jit, "_CHILD", child)
-    monkeypatch.setattr(jit, "_MOST_SECONDS", 2.0)
+    monkeypatch.setattr(beside, "_CHILD", f"import sys\n{child}")
+    monkeypatch.setattr(beside, "_MOST_SECONDS", 2.0)
     jit.ahead(module.twice)
+    (child,) = beside._SHARED.children
+    if "read" in child.args[-1]:
+        while beside._SHARED.where["twice_elsewhere.twice"] == "left":
+            time.sleep(0.01)
     with jit.watched(begun.append):
         assert module.twice(21) == 42
     assert len(begun) == 1
-    (child,) = jit._ELSEWHERE.values()
-    assert child.process.wait(60) is not None
+    assert child.wait(60) is not None
 
 
 def test_no_process_is_started_where_none_helps(module, monkeypatch):
@@ -141,21 +176,23 @@ def test_no_process_is_started_where_none_helps(module, monkeypatch):
         return n
 
     jit.ahead(local)  # which no other process finds
-    for where, name, value in ((sys, "executable", "/opt/application"), (jit, "_cores", lambda: 1)):
+    values = (sys, "executable", "/opt/application"), (beside, "cores", lambda: 1)
+    for where, name, value in values:
         with monkeypatch.context() as patch:
             patch.setattr(where, name, value)
             jit.ahead(module.twice)
-    assert jit._ELSEWHERE == {}
+    assert beside._SHARED is None
     assert module.twice(21) == 42
     jit.ahead(module.twice)  # which is compiled
-    assert jit._ELSEWHERE == {}
+    assert beside._SHARED is None
 
 
 def test_processes_end_with_this_one(module):
     jit.ahead(module.twice)
-    (child,) = jit._ELSEWHERE.values()
-    jit._end_all()
-    assert child.process.wait(60) is not None
+    (child,) = beside._SHARED.children
+    beside._SHARED.end()
+    assert child.wait(60) is not None
+    assert module.twice(21) == 42
 
 
 # What jit.py relies on inside numba; a failure says what another version has changed.
@@ -179,6 +216,9 @@ def divided(x, n):
         (caching.FunctionCache, "save_overload", "self sig data"),
         (caching.FunctionCache, "flush", "self"),
         (CFunc, "__init__", "self pyfunc sig locals options"),
+        (BaseFunction, "get_call_type", "self context args kws"),
+        (Type, "get_abi_size", "self target_data context"),
+        (Type, "get_abi_alignment", "self target_data context"),
         (CFunc, "compile", "self"),
         (Dispatcher, "compile", "self sig"),
         (Dispatcher, "disable_compile", "self"),
@@ -258,8 +298,9 @@ def test_fixed_tuples():
 
 CLOSURES = """
 import sys
+import time
 from numba import njit, types
-from mixedbayes import jit
+from mixedbayes import beside, jit
 
 SIGNATURE = types.int64(types.int64)
 call = jit.caller(SIGNATURE)
@@ -303,7 +344,7 @@ def test_functions_of_one_name_that_other_processes_kept_are_told_apart(tmp_path
 COUNTED = """
 import numba.core.event as event
 from numba import njit, types
-from mixedbayes import jit
+from mixedbayes import beside, jit
 
 compiled = []
 

@@ -15,6 +15,9 @@ from mixedbayes.distributions import Flat, Normal
 from mixedbayes.errors import DataError, FileError
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import Assigned, PredictorPriors
+from mixedbayes.undasked import keep_dask_unloaded
+
+keep_dask_unloaded()
 
 
 def model_coords(spec: Spec) -> dict[str, Any]:

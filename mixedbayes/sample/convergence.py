@@ -31,7 +31,6 @@ from mixedbayes.sample import health
 # of the sampler shows in many of them. As one may stand still by itself, `FAR_RHAT` is asked of all
 # others too, without ranks, and at most as many of those that reach it are checked as well.
 MOST_PER_VARIABLE = 250
-_SCREENED = 500  # quantities that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +172,7 @@ def _far(flat: NDArray[Any], entries: NDArray[np.int64]) -> NDArray[np.int64]:
     """Which of the entries (chains, draws, entry) are far from agreement, the worst of them."""
     if flat.shape[1] < health.MIN_DRAWS:
         return np.empty(0, np.int64)
-    parts = (flat[:, :, k : k + _SCREENED] for k in range(0, flat.shape[2], _SCREENED))
-    draws = (np.moveaxis(part.astype(np.float64, copy=False), -1, 0) for part in parts)
-    rhat = np.concatenate([health.plain_rhat(x) for x in draws])[entries]
+    rhat = health.plain_rhat(flat)[entries]
     unknown = np.flatnonzero(np.isnan(rhat))  # constants, and what is not finite or stands still
     moves = (flat[:, :, entries[unknown]] != flat[:1, :1, entries[unknown]]).any(axis=(0, 1))
     rhat[unknown] = np.where(moves, np.inf, 1.0)
@@ -208,16 +205,16 @@ def _table(rows: list[str], draws: Floats) -> pd.DataFrame:
     flat = draws.reshape(len(rows), draws.shape[1] * draws.shape[2])
     keep = (flat != flat[:, :1]).any(axis=1)
     draws = draws[keep]
-    bulk, rhat = health.health(draws)
+    found = health.Health.of(draws)
     # every chain stands still, each at its own place: as far from agreement as can be
-    still = np.isnan(rhat) & np.isfinite(draws).all(axis=(1, 2)) & (draws.shape[1] > 1)
+    still = np.isnan(found.rhat) & np.isfinite(draws).all(axis=(1, 2)) & (draws.shape[1] > 1)
     still &= draws.shape[2] >= health.MIN_DRAWS
     return pd.DataFrame(
         {
-            "rhat": np.where(still, np.inf, rhat),
-            "ess_bulk": bulk,
-            "ess_tail": health.tail_size(draws),
-            "mcse_mean": health.mcse_mean(draws),
+            "rhat": np.where(still, np.inf, found.rhat),
+            "ess_bulk": found.ess_bulk,
+            "ess_tail": found.ess_tail,
+            "mcse_mean": found.mcse_mean,
         },
         index=pd.Index(np.asarray(rows, dtype=object)[keep], name="quantity"),
     )

@@ -44,7 +44,8 @@ def test_blocks_do_not_change_the_numbers(draws, monkeypatch):
 def test_not_finite_or_too_short_is_nan(rng):
     x = rng.normal(size=(2, 4, 100))
     x[0, 0, 0] = np.inf
-    for value in (*health.health(x), health.tail_size(x), health.mcse_mean(x)):
+    every = health.Health.of(x)
+    for value in (*health.health(x), health.tail_size(x), *vars(every).values()):
         assert np.isnan(value).tolist() == [True, False]
     assert np.isnan(health.mcse_mean(x[:, :, :3])).all()
 
@@ -52,4 +53,13 @@ def test_not_finite_or_too_short_is_nan(rng):
 def test_plain_rhat_is_that_of_the_values_of_all_halves(draws):
     halves = health.split(draws)
     expected = [array_stats.rhat(x, method="identity", chain_axis=0, draw_axis=1) for x in halves]
-    np.testing.assert_allclose(health.plain_rhat(draws), expected)
+    np.testing.assert_allclose(health.plain_rhat(np.moveaxis(draws, 0, -1)), expected)
+
+
+def test_all_numbers_at_once_are_those_by_themselves(draws):
+    found = health.Health.of(draws)
+    bulk, rhat = health.health(draws)
+    np.testing.assert_array_equal(found.ess_bulk, bulk)
+    np.testing.assert_array_equal(found.rhat, rhat)
+    np.testing.assert_array_equal(found.ess_tail, health.tail_size(draws))
+    np.testing.assert_array_equal(found.mcse_mean, health.mcse_mean(draws))
