@@ -117,10 +117,10 @@ class Function(Alone):
                 if self._can_compile:  # no other thread has been here
                     _compile(self, self.py_func)
 
-    def make(self, kept: Any) -> None:
+    def make(self, kept: Any, before: Callable[[], None]) -> None:
         """Compile it, or find it in what is kept."""
         self._cache = kept or caching.NullCache()
-        with alone(self.py_func, self._short_loops):
+        with alone(self.py_func, self._short_loops, before):
             self.compile(self.declared)
         self.disable_compile()
 
@@ -138,12 +138,12 @@ class CFunction:
                 if self._made is None:
                     _compile(self, self.py_func)
 
-    def make(self, kept: Any) -> None:
+    def make(self, kept: Any, before: Callable[[], None]) -> None:
         signature = numba.core.sigutils.normalize_signature(self.declared)
         made: Any = CFunc(self.py_func, signature, {}, self._options)
         if kept is not None:
             made._cache = kept
-        with alone(self.py_func):
+        with alone(self.py_func, before=before):
             made.compile()
         self._made = made
 
@@ -160,12 +160,18 @@ class CFunction:
 
 
 def _compile(made: Function | CFunction, function: Any) -> None:
-    """Make it ready, with all that it calls by symbols."""
-    for symbol, needed in _called_by(function):
-        needed.ready()
-        bind(symbol, address(needed, needed.signature))
+    """Make it ready, with all that it calls by symbols, which others may compile meanwhile."""
+    kept = _kept(function) if _named_apart(function) else None
+
+    def bound() -> None:
+        for symbol, needed in _called_by(function):
+            needed.ready()
+            bind(symbol, address(needed, needed.signature))
+
+    if kept is not None and kept.begun:
+        bound()
     with uninterrupted():
-        made.make(_kept(function) if _named_apart(function) else None)
+        made.make(kept, bound)
 
 
 def _kept(function: Any) -> _Kept | None:

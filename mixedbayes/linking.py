@@ -32,13 +32,14 @@ _ENVIRONMENT = "_ZN08NumbaEnv"  # how the names of functions' environments begin
 class _Session:
     """The compilation of one function with all that it calls."""
 
-    def __init__(self, name: str, short_loops: bool) -> None:
+    def __init__(self, name: str, short_loops: bool, before: Callable[[], None]) -> None:
         self.name, self.short_loops, self.open = name, short_loops, True
+        self.before = before
 
     def library(self, codegen: Any, name: str) -> Any:
         """What numba keeps a function's code in."""
         if name == self.name:
-            return _Whole(codegen, name, self.short_loops)
+            return _Whole(codegen, name, self)
         flags = ConfigStack.top_or_none()
         if flags is not None and flags.no_cpython_wrapper:  # Python cannot call it
             return _Part(codegen, name, self)
@@ -117,15 +118,15 @@ class _Part(JITCodeLibrary):
 class _Whole(JITCodeLibrary):
     """A function with all that it calls."""
 
-    def __init__(self, codegen: Any, name: str, short_loops: bool) -> None:
+    def __init__(self, codegen: Any, name: str, session: _Session) -> None:
         super().__init__(codegen, name)
-        self._short_loops = short_loops
+        self._session = session
 
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
 
     def _optimize_final_module(self) -> None:
-        if not self._short_loops:
+        if not self._session.short_loops:
             super()._optimize_final_module()
             return
         options = llvmlite.binding.create_pipeline_tuning_options(speed_level=2)
@@ -134,6 +135,10 @@ class _Whole(JITCodeLibrary):
         passes = builder.getModulePassManager()
         passes.add_refprune_pass(_parse_refprune_flags())
         passes.run(self._final_module, builder)
+
+    def _finalize_final_module(self) -> None:
+        self._session.before()
+        super()._finalize_final_module()
 
     def finalize(self) -> None:
         _link_parts(self)
@@ -227,25 +232,28 @@ def _quickly() -> Iterator[None]:
 
 
 @contextmanager
-def alone(function: Any, short_loops: bool = False) -> Iterator[None]:
+def alone(
+    function: Any, short_loops: bool = False, before: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Compile a function in this block with all that it calls as one.
 
-    Loops that are short are neither unrolled nor vectorised: half the machine code.
+    Loops that are short are neither unrolled nor vectorised: half the machine code. `before` is
+    called before its machine code is put where it can be called.
     """
     codegen = cpu_target.target_context.codegen()
     with ONE_AT_A_TIME:
-        before = codegen.__dict__.get("_library_class")
-        session = _Session(function.__qualname__, short_loops)
+        usual = codegen.__dict__.get("_library_class")
+        session = _Session(function.__qualname__, short_loops, before)
         codegen._library_class = _Libraries(session)
         try:
             with _quickly():
                 yield
         finally:
             session.open = False
-            if before is None:
+            if usual is None:
                 del codegen._library_class
             else:
-                codegen._library_class = before
+                codegen._library_class = usual
 
 
 class _Libraries:
@@ -273,7 +281,8 @@ class _Flags(compiler.Flags):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, compiler.Flags):
             return NotImplemented
-        own, others, options = self._values, other._values, self.options
+        own, others = self._values, other._values
+        options: Any = compiler.Flags.options  # type: ignore[attr-defined]
         return own == others or all(
             own.get(name, options[name].default) == others.get(name, options[name].default)
             for name in own.keys() | others.keys()

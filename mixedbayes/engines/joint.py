@@ -124,8 +124,10 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
     """Laplace's approximation gives the starting points, the metric, and how far the effects of
     each level are centred; the density that is sampled is exact.
     """
+    from mixedbayes import jit
     from mixedbayes.joint.density import JointDensity
     from mixedbayes.joint.laplace import approximate
+    from mixedbayes.joint.levels import from_rows, to_rows
     from mixedbayes.sample.defaults import (
         JOINT,
         choose_trajectory,
@@ -136,8 +138,11 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.nutpie import CDensity
     from mixedbayes.sample.turning import sample_turning
+    from mixedbayes.theta.whitening import to_theta, to_z
 
     began = time.perf_counter()
+    # which a first fit compiles beside the loop over the rows and the density
+    jit.ahead(from_rows, to_rows, to_theta, to_z)
     plain = JointDensity.of(spec.design, spec.family, spec.priors)
     with one_blas_thread(), np.errstate(all="ignore"):
         near = approximate(plain)

@@ -178,12 +178,14 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.quadrature.draws import draw_all, summarise
     from mixedbayes.quadrature.evidence import integrated
     from mixedbayes.quadrature.kernel import density, draw_effects, marginal
+    from mixedbayes.quadrature.modes import find_modes
     from mixedbayes.quadrature.nested import draw_nested, nested
     from mixedbayes.quadrature.resolve import shift
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
     from mixedbayes.sample.density import THETA
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.transitions import sample_transitions
+    from mixedbayes.theta.whitening import to_theta, to_z
 
     began, cores = time.perf_counter(), settings.cores or available_cores()
     of_mean = not any(p.groups for p in spec.design.predictors if p is not spec.design.mu)
@@ -195,7 +197,8 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
         )
     # which a first fit compiles beside what follows
     several = len(spec.design.mu.groups) > 1
-    jit.ahead(*((nested, marginal, draw_nested) if several else (marginal, draw_effects)))
+    first, last = ((nested,), draw_nested) if several else ((), draw_effects)
+    jit.ahead(find_modes, *first, marginal, to_theta, to_z, last)
     density.ready()
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     said = resolved.trouble(factors(spec)) if nodes is None or resolved.explodes else None

@@ -17,9 +17,10 @@ from mixedbayes.joint import loop
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData, compiled_of, row_data
 from mixedbayes.joint.fill import too_many
-from mixedbayes.joint.kernel import SECTIONS, c_density, density
+from mixedbayes.joint.kernel import c_density, density
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.operator import COLUMNS, DENSE, ONES
+from mixedbayes.joint.sections import SECTIONS
 from mixedbayes.joint.stacked import StackedLayout, stacked_rows, stacking_obstacle
 from mixedbayes.priors.types import Priors
 from mixedbayes.theta.record import Recorded, pack

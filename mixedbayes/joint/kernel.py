@@ -7,66 +7,48 @@ import math
 import numpy as np
 
 from mixedbayes import jit
-from mixedbayes.joint import partially_centred
+from mixedbayes.joint.levels import call_from_rows, call_to_rows
 from mixedbayes.joint.loop import call
-from mixedbayes.joint.operator import add_from_rows, add_to_rows, mix
 from mixedbayes.joint.ordered import order_slopes, put_in_order
+from mixedbayes.joint.sections import (
+    BLOCKS,
+    CODES,
+    CONSTANT,
+    EX,
+    EXTRA,
+    FACTORS,
+    FALLS,
+    INFORMATION,
+    LOG_DET,
+    MEANS,
+    NUMBERS,
+    OFFSET,
+    PLAIN,
+    RATES,
+    SCORES,
+    SHARES,
+    SIZE,
+    SIZES,
+    STEPS,
+    TAILS,
+    VECTORS,
+    WHITENING,
+    WHY,
+)
 from mixedbayes.terms.roots import root_slopes, roots
-from mixedbayes.theta import whitening
 from mixedbayes.theta.logpriors import log_prior
 from mixedbayes.theta.record import (
     DENSITY_SIGNATURE,
     as_c,
+    copied,
     copy,
     finite_or_none,
     ints,
-    places,
     reals,
+    total_of,
 )
 from mixedbayes.theta.tails import apply_tails
-from mixedbayes.theta.whitening import to_theta, to_z
-
-# Sections of the record.
-SECTIONS = (
-    # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, address of the
-    # loop over the rows, coordinates of the family's parameters, vectors of thresholds, which
-    # have formulas (see loop), number of thresholds, the last of those coordinates, and of
-    # population effects, p unless some are monotonic
-    "sizes",
-    # (K, 13) q, J, place in roots, first effect, how rows have columns (see operator), place in
-    # refs, Z and information, levels that a row lies in, first of its rows and the one after the
-    # last, place in mixes or -1, place in shares or -1
-    "factors",
-    "blocks",  # as terms.roots reads them
-    "refs",  # (m, k) of each factor, for the m rows that it has columns in
-    "nests",  # (N, 5) finer and coarser factor, term of each, place in maps; by finer factor
-    "maps",  # for each nest the coarser factor's level of each level of the finer one
-    "codes",  # (h + coefficients, 2) priors, see logpriors
-    "numbers",  # (h + coefficients, 6)
-    "Z",  # (m, k, q) of each factor, or (m, J)
-    "X",  # (n, p) centred columns
-    "means",  # (p,)
-    "plain",  # (P, 2) column and population effect, of those that are one another's
-    # of each monotonic effect the number D of its steps, which effect it is, the coordinate of its
-    # first share, and its D columns; see theta.simplex
-    "steps",
-    "offset",  # (n,)
-    "y", "size", "extra",  # (n,)
-    "information",  # K (J, q, q) of each factor, see coordinates
-    "scores",  # h (J, q) likewise
-    "mixes",  # (J, J) of those factors that have one, see coordinates
-    "shares",  # (J,) likewise
-    "falls",  # (D, 3) factor, finer factor, and place in `rates` of v_0 and m (J,), see coordinates
-    "rates",
-    "tails",  # (h, 3) a, m, s; see theta.tails
-    "constant",  # (1,)
-    "vectors",  # (V, 2) how many thresholds each vector has, and whether they increase
-    *whitening.SECTIONS,
-)  # fmt: skip
-(SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, PLAIN, STEPS, OFFSET,
- WHY, SIZE, EXTRA, INFORMATION, SCORES, MIXES, SHARES, FALLS, RATES, TAILS, CONSTANT, VECTORS,
- WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
-LOG_DET = WHITENING + whitening.LOG_DET
+from mixedbayes.theta.whitening import call_to_theta, call_to_z
 
 
 @jit.inner
@@ -82,11 +64,10 @@ def joint(theta, grad, record):
     sizes = ints(record, SIZES)
     h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
     factors = ints(record, FACTORS).reshape(-1, 13)
-    blocks, refs, ez = ints(record, BLOCKS), ints(record, REFS), reals(record, ZED)
+    blocks = ints(record, BLOCKS)
     X, means = reals(record, EX).reshape(n, p), reals(record, MEANS)
-    information, mixes = reals(record, INFORMATION), reals(record, MIXES)
-    shares, scores = reals(record, SHARES), reals(record, SCORES)
-    nests, maps = ints(record, NESTS).reshape(-1, 5), ints(record, MAPS)
+    information, scores = reals(record, INFORMATION), reals(record, SCORES)
+    shares = reals(record, SHARES)
     n_effects = sizes[11]
     K, k0 = len(factors), theta.size - n_effects - intercept
     plain, steps = ints(record, PLAIN).reshape(-1, 2), ints(record, STEPS)
@@ -125,15 +106,17 @@ def joint(theta, grad, record):
             shift += means[j] * beta[j]
         if intercept:
             point[h] -= shift
-        point[levels:h] += shift
+        for i in range(levels, h):
+            point[i] += shift
     codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
     total = log_prior(point, codes, numbers, work) + jacobian
     if not math.isfinite(total):
         return -math.inf
     # forward: effects, then the predictor
-    eta = reals(record, OFFSET).copy()
+    eta = copied(reals(record, OFFSET))
     if intercept:
-        eta += theta[k0]
+        for i in range(eta.size):
+            eta[i] += theta[k0]
     for i in range(n):
         for j in range(p):
             eta[i] += X[i, j] * beta[j]
@@ -144,41 +127,18 @@ def joint(theta, grad, record):
     roots(work, blocks, W, root)
     falls, rates = ints(record, FALLS).reshape(-1, 3), reals(record, RATES)
     if falls.size:
-        information, scores = information.copy(), scores.copy()
-    for fall in falls:
-        c, o, s, at = factors[fall[0], 7], factors[fall[0], 3] - h, factors[fall[1], 2], fall[2]
-        for g in range(factors[fall[0], 1]):
+        information, scores = copied(information), copied(scores)
+    for f in range(len(falls)):
+        k, at, s = falls[f, 0], falls[f, 2], factors[falls[f, 1], 2]
+        c, o = factors[k, 7], factors[k, 3] - h
+        for g in range(factors[k, 1]):
             kept = 1.0 / (1.0 + (root[s] ** 2 - rates[at]) * rates[at + 1 + g])
             information[c + g] *= kept
             scores[o + g] *= kept
-    b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
-    above, d_above = np.zeros(k0 - h), np.zeros(k0 - h)  # of coarser factors that contain a level
-    common = 0.0  # of effects, in the intercept's coordinate
-    for k in range(K - 1, -1, -1):  # coarser factors are later
-        q, J, s, e, how, r, z, c, pieces, low, high, m0, w0 = factors[k]
-        o = e - h
-        span = slice(o, o + J * q)
-        for nest in nests:
-            if nest[0] == k:
-                q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
-                for g in range(J):
-                    above[o + g * q + nest[2]] += b[o_up + maps[nest[4] + g] * q_up]
-        S = root[s : s + q * q].reshape(q, q)
-        total += partially_centred.effects(
-            theta[e : e + J * q], above[span], J, q, S, information[c:], scores[span], b[span],
-            u[span],
-        )  # fmt: skip
-        own_share = 0.0
-        if w0 >= 0:
-            for g in range(J):
-                own_share += shares[w0 + g] * b[o + g * q]
-            common += own_share
-        if m0 >= 0:
-            mix(mixes[m0:], b[span], J, q, False)
-        if w0 >= 0:
-            for g in range(J):
-                b[o + g * q] -= own_share
-        add_to_rows(eta, b[span], low, high, how, pieces, q, refs[r:], ez[z:])
+    b, u, above = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
+    total, common = call_to_rows(
+        total, theta, root, information, scores, b, u, above, eta, h, record
+    )
     if shares.size:
         own_prior = np.empty((3, 1))
         total -= log_prior(point[h : h + 1], codes[h : h + 1], numbers[h : h + 1], own_prior)
@@ -196,7 +156,7 @@ def joint(theta, grad, record):
     # backward
     copy(work[2, h:], grad[k0:])
     if at_zero:
-        d_shift = work[2, levels:h].sum()
+        d_shift = total_of(work[2, levels:h])
         if intercept:
             d_shift -= work[2, h]
         for j in range(p):
@@ -210,7 +170,7 @@ def joint(theta, grad, record):
             order_slopes(theta[first:last], work[2, first:last])
         first = last
     if intercept:
-        grad[k0] += slope.sum()
+        grad[k0] += total_of(slope)
     for i in range(n):
         for j in range(p):
             d_beta[j] += X[i, j] * slope[i]
@@ -233,42 +193,8 @@ def joint(theta, grad, record):
             work[2, first + i] += left * (own - after[i + 1]) * z * (1.0 - z)
             left *= 1.0 - z
         at += D + 3
-    for k in range(K):
-        q, J, s, e, how, r, z, c, pieces, low, high, m0, w0 = factors[k]
-        o = e - h
-        span = slice(o, o + J * q)
-        add_from_rows(slope, db[span], low, high, how, pieces, q, refs[r:], ez[z:])
-    for k in range(K):
-        q, J, s, e, how, r, z, c, pieces, low, high, m0, w0 = factors[k]
-        o = e - h
-        span = slice(o, o + J * q)
-        S, dS = root[s : s + q * q].reshape(q, q), d_root[s : s + q * q].reshape(q, q)
-        d_common = 0.0
-        if w0 >= 0:
-            d_common = -work[2, h]
-            for g in range(J):
-                d_common -= db[o + g * q]
-        if m0 >= 0:
-            mix(mixes[m0:], db[span], J, q, True)
-        if w0 >= 0:
-            for g in range(J):
-                db[o + g * q] += shares[w0 + g] * d_common
-        partially_centred.effect_slopes(
-            grad[e : e + J * q], above[span], J, q, S, information[c:], scores[span], u[span],
-            db[span], d_above[span], dS,
-        )  # fmt: skip
-        for fall in falls:
-            if fall[0] == k:
-                s, at = factors[fall[1], 2], fall[2]
-                d_root[s] += root[s] * partially_centred.information_slope(
-                    above[span], J, S[0, 0], information[c:], scores[span], u[span], db[span],
-                    root[s] ** 2 - rates[at], rates[at + 1 :],
-                )  # fmt: skip
-        for nest in nests:
-            if nest[0] == k:
-                q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
-                for g in range(J):
-                    db[o_up + maps[nest[4] + g] * q_up] += d_above[o + g * q + nest[2]]
+    pull = work[2, h] if shares.size else 0.0
+    call_from_rows(slope, root, information, scores, u, above, d_root, grad, pull, h, record)
     root_slopes(work, blocks, W, d_root)
     for i in range(h):
         grad[i] = work[2, i] * tail_slopes[i, 0] + tail_slopes[i, 1]
@@ -279,9 +205,9 @@ def joint(theta, grad, record):
 def density(z, gradient, record):
     """Log density of z (d,), theta = mode + M z, and its gradient; -inf where it is not finite."""
     theta, grad = np.empty(z.size), np.zeros(z.size)
-    to_theta(z, record, WHITENING, theta)
+    call_to_theta(z, record, WHITENING, theta)
     total = joint(theta, grad, record) + reals(record, LOG_DET)[0]
-    to_z(grad, record, WHITENING, gradient)
+    call_to_z(grad, record, WHITENING, gradient)
     return finite_or_none(total, gradient)
 
 

@@ -19,6 +19,7 @@ from mixedbayes.marginal.problem import Problem
 from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
+from mixedbayes.theta.whitening import to_theta, to_z
 
 _BLOCK = 2**15  # effects that are drawn together
 _NORMAL = 0.02  # skewness and kurtosis up to which the expansion is right to some 1e-5 sd
@@ -264,7 +265,7 @@ def _carried(problem: Problem, x: Floats) -> Floats:
 def compile_ahead(problem: Problem, *, summaries: bool) -> None:
     """What compiles, at the first fit of an installation, the kernels beside the density."""
     moments = [_moments_core(problem)] if summaries else []
-    jit.ahead(kernel_for(problem), _draw_core(problem), *moments)
+    jit.ahead(kernel_for(problem), _draw_core(problem), *moments, to_theta, to_z)
 
 
 def _draw_core(problem: Problem) -> Any:

@@ -28,7 +28,7 @@ from mixedbayes.theta.record import (
 from mixedbayes.theta.shares import apply_share, share_slopes
 from mixedbayes.theta.simplex import put_steps, step_slopes
 from mixedbayes.theta.tails import apply_tails
-from mixedbayes.theta.whitening import to_theta, to_z
+from mixedbayes.theta.whitening import call_to_theta, call_to_z
 
 __all__ = ["LIKELIHOOD_SIGNATURE", "SECTIONS", "c_density", "density"]
 
@@ -145,7 +145,7 @@ def density(eta, gradient, record):
 
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
     theta, slopes = np.empty(d), np.empty((d, 2))
-    to_theta(eta, record, WHITENING, theta)
+    call_to_theta(eta, record, WHITENING, theta)
     jacobian = apply_tails(theta, reals(record, TAILS).reshape(d, 3), theta, slopes)
     share = reals(record, SHARE)
     apply_share(theta, share)
@@ -163,7 +163,7 @@ def density(eta, gradient, record):
         share_slopes(work[2], theta, share)
         for i in range(d):
             work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
-        to_z(work[2], record, WHITENING, gradient)
+        call_to_z(work[2], record, WHITENING, gradient)
     elif near and gradient.size > 0:
         polynomial_gradient(eta, terms, reals(record, COEFFICIENTS), gradient)
     total = prior + likelihood + reals(record, LOG_DET)[0] + jacobian

@@ -27,7 +27,14 @@ from mixedbayes.quadrature.groups import (
     scaled_columns,
     widest,
 )
-from mixedbayes.quadrature.modes import NEAR, NEAREST, find_modes, moved_to, room, settle
+from mixedbayes.quadrature.modes import (
+    NEAR,
+    NEAREST,
+    call_find_modes,
+    moved_to,
+    room,
+    settle,
+)
 from mixedbayes.quadrature.rows import call
 
 _u = np.uint64
@@ -59,7 +66,7 @@ def integrate(
     for block in range(blocks.size - 1):
         j0, s0, s1 = blocks[block], firsts[block], firsts[block + 1]
         G = blocks[block + 1] - j0
-        if not find_modes(
+        if not call_find_modes(
             family, slots, s0, s1, j0, J, q, acting, concave, A, eta, u, C, T, work, G, group,
             NEAR if K > 1 else NEAREST,
         ):  # fmt: skip

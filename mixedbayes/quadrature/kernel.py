@@ -61,7 +61,7 @@ from mixedbayes.theta.record import (
     reals,
 )
 from mixedbayes.theta.tails import apply_tails
-from mixedbayes.theta.whitening import to_theta, to_z
+from mixedbayes.theta.whitening import call_to_theta, call_to_z
 
 _u = np.uint64  # of indices, see `integral`
 _REALS = types.float64[::1]
@@ -209,7 +209,7 @@ def density(z, gradient, record):
     near = len(terms) > 0 and square <= reals(record, SQUARE)[0]
     exact = gradient.size > 0 and not near
     theta, grad = np.empty(z.size), np.zeros(z.size if exact else 0)
-    to_theta(z, record, WHITENING, theta)
+    call_to_theta(z, record, WHITENING, theta)
     found = np.empty(reals(record, MODES).size)
     each = np.empty(found.size // ints(record, SIZES)[2])
     total = (
@@ -217,7 +217,7 @@ def density(z, gradient, record):
         + reals(record, LOG_DET)[0]
     )
     if exact:
-        to_z(grad, record, WHITENING, gradient)
+        call_to_z(grad, record, WHITENING, gradient)
     elif near and gradient.size > 0:
         polynomial_gradient(z, terms, reals(record, COEFFICIENTS), gradient)
     return finite_or_none(total, gradient)

@@ -14,7 +14,9 @@ all, where it no longer says how wide the density is.
 import math
 
 import numpy as np
+from numba import types
 
+from mixedbayes import jit
 from mixedbayes.marginal.inner import inner
 from mixedbayes.quadrature.groups import (
     add_products,
@@ -150,7 +152,15 @@ def look(family, slots, s0, s1, j0, J, q, acting, A, eta, u, clipped, H, work, G
                     add_square(slots, s0, s1, c, A, row, other, H, (a * q + e) * G)
 
 
-@inner
+_REALS, _INTS = types.float64[::1], types.int64[::1]
+FAMILY = types.Tuple((types.int64, *(_REALS,) * 6))
+_SIGNATURE = types.boolean(
+    FAMILY, _INTS, *(types.int64,) * 5, _INTS, types.int64, *(_REALS,) * 6, types.int64, _REALS,
+    types.float64,
+)  # fmt: skip
+
+
+@jit.njit(_SIGNATURE, nogil=True, error_model="numpy")
 def find_modes(family, slots, s0, s1, j0, J, q, acting, concave, A, eta, u, C, H, work, G, group,
                near):  # fmt: skip
     """Moves u (q, J) of G groups from j0 on to their modes; factors C (q, q, G) of -l'' by them.
@@ -234,6 +244,9 @@ def climb(family, slots, s0, s1, j0, J, q, acting, A, eta, u, C, H, work, G, gro
         if open_ == 0:
             return True
     return True
+
+
+call_find_modes = jit.called(find_modes)
 
 
 @inner

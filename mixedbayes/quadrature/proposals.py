@@ -12,7 +12,7 @@ from mixedbayes import jit
 from mixedbayes.marginal.inner import inner
 from mixedbayes.numerics.elementary import exp
 from mixedbayes.quadrature.groups import add_products, add_up, fill, invert, scaled_columns, widest
-from mixedbayes.quadrature.modes import NEAR, find_modes, room, settle
+from mixedbayes.quadrature.modes import NEAR, call_find_modes, room, settle
 from mixedbayes.quadrature.rows import call
 
 _MOST_TRIES = 64  # proposals
@@ -110,7 +110,7 @@ def draw_each(
         G, own = blocks[block + 1] - j0, j0 - first
         r0 = slots[s0]
         b = slots[s1] - r0
-        if not find_modes(
+        if not call_find_modes(
             family, slots, s0, s1, j0, J, q, acting, concave, A, eta, u, C, T, work, G, group, NEAR,
         ):  # fmt: skip
             return math.nan

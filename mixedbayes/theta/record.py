@@ -49,6 +49,23 @@ def copy(source, target):
 
 
 @jit.inner
+def copied(source):
+    """Another vector of the same real numbers."""
+    target = np.empty(source.size)
+    copy(source, target)
+    return target
+
+
+@jit.inner
+def total_of(x):
+    """Their sum, one after another; `x.sum()` takes longer to compile."""
+    total = 0.0
+    for i in range(x.size):
+        total += x[i]
+    return total
+
+
+@jit.inner
 def ints(record, section):
     return record[record[section] : record[section] + record[section + 1]]
 

@@ -38,6 +38,7 @@ SECTIONS = (
  ROWS, DIRECTIONS, SCALES) = range(0, 30, 2)  # fmt: skip
 
 
+_SIGNATURE = "void(float64[::1], int64[::1], int64, float64[::1])"
 DENSEST = 2100  # rows up to which L_2 is dense
 _FEW = 50  # rows up to which that of the identity is
 
@@ -259,7 +260,7 @@ def non_normality(points: Floats, gradients: Floats) -> float:
     return float(np.sqrt(np.mean((gradients + points) ** 2, axis=0)).max())
 
 
-@jit.inner
+@jit.njit(_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
 def to_theta(z, record, at, theta):
     """Fill theta = mode + M z; the whitening's sections start at `at` in the record's head."""
     split, mode, hyper = (
@@ -312,7 +313,7 @@ def to_theta(z, record, at, theta):
         moved[i] += mode[i]
 
 
-@jit.inner
+@jit.njit(_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
 def to_z(grad, record, at, out):
     """Fill out = M' grad."""
     split, hyper, slopes = (
@@ -360,3 +361,6 @@ def to_z(grad, record, at, out):
         for i in range(j, h):
             value += hyper[i * h + j] * lead[i]
         lead[j] = value
+
+
+call_to_theta, call_to_z = jit.called(to_theta), jit.called(to_z)
