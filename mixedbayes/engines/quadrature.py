@@ -177,6 +177,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.marginal.surrogate import fit_surrogate
     from mixedbayes.quadrature.draws import draw_all, summarise
     from mixedbayes.quadrature.evidence import integrated
+    from mixedbayes.quadrature.integral import expect, integrate
     from mixedbayes.quadrature.kernel import density, draw_effects, marginal
     from mixedbayes.quadrature.modes import find_modes
     from mixedbayes.quadrature.nested import draw_nested, nested
@@ -185,6 +186,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.sample.density import THETA
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.transitions import sample_transitions
+    from mixedbayes.theta.transitions import accepted_turns, chain
     from mixedbayes.theta.whitening import to_theta, to_z
 
     began, cores = time.perf_counter(), settings.cores or available_cores()
@@ -197,8 +199,10 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
         )
     # which a first fit compiles beside what follows
     several = len(spec.design.mu.groups) > 1
-    first, last = ((nested,), draw_nested) if several else ((), draw_effects)
-    jit.ahead(find_modes, *first, marginal, to_theta, to_z, last)
+    values = find_modes, *((nested,) if several else ()), expect, integrate, marginal
+    proposals = () if settings.of_nuts else (chain, accepted_turns)
+    drawn = draw_nested if several else draw_effects
+    jit.ahead(*values, to_theta, to_z, drawn, *proposals)
     density.ready()
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     said = resolved.trouble(factors(spec)) if nodes is None or resolved.explodes else None

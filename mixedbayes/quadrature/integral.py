@@ -15,7 +15,9 @@ value depends on the parameters alone. `groups` says how rows and groups lie in 
 import math
 
 import numpy as np
+from numba import types
 
+from mixedbayes import jit
 from mixedbayes.marginal.inner import inner
 from mixedbayes.numerics.elementary import exp
 from mixedbayes.quadrature.groups import (
@@ -28,6 +30,7 @@ from mixedbayes.quadrature.groups import (
     widest,
 )
 from mixedbayes.quadrature.modes import (
+    FAMILY,
     NEAR,
     NEAREST,
     call_find_modes,
@@ -40,7 +43,17 @@ from mixedbayes.quadrature.rows import call
 _u = np.uint64
 
 
-@inner
+_REALS, _INTS = types.float64[::1], types.int64[::1]
+_INTEGRATE = types.float64(
+    FAMILY, *(_INTS,) * 3, _REALS, _REALS, _INTS, types.int64, *(_REALS,) * 7
+)
+_EXPECT = types.void(
+    _INTS, *(types.int64,) * 6, _INTS, _REALS, types.int64, *(_REALS,) * 3, *(types.int64,) * 3,
+    *(_REALS,) * 7,
+)  # fmt: skip
+
+
+@jit.njit(_INTEGRATE, nogil=True, error_model="numpy")
 def integrate(
     family, blocks, firsts, slots, nodes, ratios, acting, concave, Z, L, eta, each, u, d_eta,
     d_each,
@@ -84,7 +97,7 @@ def integrate(
             each[_u(j0 + g)] = x
             total += x
         if wanted:
-            expect(
+            call_expect(
                 slots, s0, s1, j0, J, q, m, acting, nodes, K, Z, u, T, G, n, N, group, values,
                 slopes, d, B, d_eta, d_each,
             )  # fmt: skip
@@ -133,7 +146,7 @@ def at_nodes(
             group[_u(G + g)] += x
 
 
-@inner
+@jit.njit(_EXPECT, nogil=True, error_model="numpy")
 def expect(
     slots, s0, s1, j0, J, q, m, acting, nodes, K, Z, u, T, G, n, N, group, values, slopes, d, W,
     d_eta, d_each,
@@ -183,3 +196,6 @@ def fill_groups(x, J, many, j0, G):
     """Zeros into x (many, J) of the groups from j0 on."""
     for a in range(many):
         fill(x, 0.0, a * J + j0, G)
+
+
+call_integrate, call_expect = jit.called(integrate), jit.called(expect)

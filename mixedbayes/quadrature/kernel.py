@@ -15,7 +15,7 @@ from mixedbayes import jit
 from mixedbayes.joint.ordered import order_slopes, put_in_order
 from mixedbayes.marginal.evaluate import polynomial_gradient
 from mixedbayes.marginal.inner import inner
-from mixedbayes.quadrature.integral import integrate
+from mixedbayes.quadrature.integral import call_integrate
 from mixedbayes.quadrature.nested import call_nested, scales_of
 from mixedbayes.quadrature.proposals import draw_each
 from mixedbayes.quadrature.sections import (
@@ -131,7 +131,7 @@ def marginal(theta, grad, each, found, record):
         rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
         family = (*rows, parameters, kept, reals(record, STEPS))
         d_each, d_own = np.empty((q * q + m) * J if wanted else 0), np.empty(m)
-        total += integrate(
+        total += call_integrate(
             family, ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
             reals(record, NODES), reals(record, RATIOS), ints(record, ACTING), sizes[8],
             reals(record, ZED), L, eta, each, found, d_eta, d_each,
