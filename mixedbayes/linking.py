@@ -282,7 +282,7 @@ class _Flags(compiler.Flags):
         if not isinstance(other, compiler.Flags):
             return NotImplemented
         own, others = self._values, other._values
-        options: Any = compiler.Flags.options  # type: ignore[attr-defined]
+        options: Any = compiler.Flags.options
         return own == others or all(
             own.get(name, options[name].default) == others.get(name, options[name].default)
             for name in own.keys() | others.keys()
