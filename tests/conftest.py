@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REFERENCE = Path(__file__).parent / "reference"
+
+# Seconds of files whose few tests take long, which `--dist loadfile` would leave to the end, where
+# one process waits for the other: it starts with files of the most tests.
+LONG = {
+    "cli/test_fit.py": 15, "explore/test_browser.py": 40, "families/test_limited.py": 20,
+    "interop/test_from_bambi.py": 20, "joint/test_stacked.py": 20, "lab/test_study.py": 27,
+    "model/test_reusable.py": 15, "packaging/test_types.py": 15, "quadrature/test_nested.py": 20,
+    "report/test_browser.py": 25, "sample/test_run.py": 10, "tests/test_import.py": 15,
+    "tests/test_readme.py": 15,
+}  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):  # of xdist, which takes files as they come then
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, a usual test being a tenth of a second."""
+    counts = Counter(item.path for item in items)
+    names = {path: "/".join(path.parts[-2:]) for path in counts}
+    items.sort(key=lambda item: -LONG.get(names[item.path], 0.1 * counts[item.path]))
 
 
 @pytest.fixture(scope="session")

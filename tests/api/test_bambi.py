@@ -9,6 +9,9 @@ import mixedbayes as mb
 
 bmb = pytest.importorskip("bambi", minversion="0.21", reason="needs the extra: bambi")
 
+# tests/interop/test_from_bambi.py samples the same model, which `to_bambi` made.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def theirs():

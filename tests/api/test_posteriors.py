@@ -88,6 +88,7 @@ def test_sampled_effects_give_the_exact_posterior_too(reference):
     assert fit.diagnostics().divergences == 0
 
 
+@pytest.mark.slow  # tests/model/test_log_density.py has its density
 def test_centred_and_non_centred_effects_in_one_model_agree_with_the_exact_posterior(reference):
     mixed = {"batch:cask": mb.NonCentered(), "batch": mb.Centered()}
     model = mb.Model("strength ~ 1 + (1 | batch/cask)", mb.load_data("pastes"))

@@ -72,7 +72,9 @@ def model_of(case):
 
 
 def formulations(model):
-    return EFFECTS + ([mb.Marginal()] if model.formulation.engine.name == "marginal" else [])
+    """With one factor "auto" is one of the others."""
+    own = EFFECTS if len(model.formulation.groups) > 1 else EFFECTS[:2]
+    return own + ([mb.Marginal()] if model.formulation.engine.name == "marginal" else [])
 
 
 def named_draws(model):

@@ -18,17 +18,26 @@ CASES = {
 @pytest.mark.parametrize("given", [False, True], ids=["default priors", "given intercept prior"])
 @pytest.mark.parametrize("case", CASES)
 def test_log_density_is_the_one_written_by_hand(case, given, formulation):
+    check(case, given, formulation, lambda group: formulation == mb.Centered())
+
+
+@pytest.mark.parametrize("centred", ["batch", "batch:cask"])
+def test_one_factor_may_be_centred_and_another_not(centred):
+    check("nested", False, {centred: mb.Centered()}, lambda group: group == centred)
+
+
+def check(case, given, formulation, centred):
     data, formula = CASES[case]
     priors = {"Intercept": mb.Normal(1, 20), "sigma": mb.HalfStudentT(3, 2)} if given else None
     model = mb.Model(formula, mb.load_data(data), priors=priors, formulation=formulation)
     compiled = model.pymc.compile_logp(jacobian=False, mode="FAST_COMPILE")
     rng = np.random.default_rng(3)
     for _ in range(3):
-        values, x = draw_point(model, rng, centered=formulation == mb.Centered())
+        values, x = draw_point(model, rng, centred)
         assert compiled(values) == pytest.approx(by_hand(model, x), rel=1e-10)
 
 
-def draw_point(model, rng, *, centered):
+def draw_point(model, rng, centred):
     """Values of the model's free variables, and the same point in plain parameters."""
     mu, p = model.design.mu, len(model.design.mu.terms)
     x = {"beta": rng.normal(size=p), "a": rng.normal(20, 5), "sigma": rng.gamma(3)}
@@ -49,10 +58,10 @@ def draw_point(model, rng, *, centered):
         b = u @ (sd[:, None] * C).T
         place = model.spec.priors.mu.name  # default priors of slopes are at the columns' means
         values[f"{place(names.sd(g.name), g.name)}_log__"] = np.log(sd)
-        own = place(names.ranef(g.name), g.name) if centered else f"u_{names.ranef(g.name)}"
-        values[own] = b if centered else u
-        x[g.name] = (sd, C, b, u)
-    x["centered"] = centered
+        own = centred(g.name)
+        ranef = names.ranef(g.name)
+        values[place(ranef, g.name) if own else f"u_{ranef}"] = b if own else u
+        x[g.name] = (sd, C, b, u, own)
     return values, x
 
 
@@ -66,7 +75,7 @@ def by_hand(model, x):
     total += float(priors.parameters["sigma"].prior.logpdf(x["sigma"]))
     eta = x["intercept"] + mu.X @ x["beta"]
     for g in priors.mu.moved(mu).groups:
-        sd, C, b, u = x[g.name]
+        sd, C, b, u, centred = x[g.name]
         total += sum(
             float(a.prior.logpdf(s)) for a, s in zip(priors.mu.sd[g.name], sd, strict=True)
         )
@@ -74,7 +83,7 @@ def by_hand(model, x):
             # the model's coordinate is (r + 1) / 2
             total += float(priors.mu.cor[g.name].prior.logpdf(C @ C.T)) + np.log(2)
         L = sd[:, None] * C
-        if x["centered"]:
+        if centred:
             total += stats.multivariate_normal(cov=L @ L.T).logpdf(b).sum()
         else:
             total += stats.norm.logpdf(u).sum()

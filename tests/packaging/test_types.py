@@ -1,6 +1,6 @@
 """The installed package is typed: mypy and pyright know what its methods take and return.
 
-However it is installed: from a wheel, or as the README installs it.
+However it is installed: from a wheel, by both, or as the README installs it, by pyright.
 """
 
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 USER = Path(__file__).parent / "user.py"
 CHECKERS = {
     "mypy": ("mypy", "--strict", "--no-color-output", "--no-error-summary"),
@@ -21,6 +22,8 @@ CHECKERS = {
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_users_file_is_checked(checker, tmp_path):
     """Where no error is to be, there is none; where one is, on the lines that say so, it is."""
+    if checker == "mypy" and (ROOT / "mixedbayes").is_dir():
+        pytest.skip("reads all modules, half a minute: python .ci/package.py, on what is installed")
     (tmp_path / USER.name).write_bytes(USER.read_bytes())
     lines = USER.read_text(encoding="utf-8").splitlines()
     wanted = {i for i, line in enumerate(lines, 1) if "# error:" in line}

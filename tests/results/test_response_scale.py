@@ -138,7 +138,7 @@ def test_an_unknown_scale_is_refused(posterior):
 # ---- properties over random parameters ----------------------------------------------------------
 
 EVERY = [(name, link) for name in SHARED for link in FAMILIES[name].mean_links]
-ALL_DRAWS = 300
+ALL_DRAWS = 100
 
 
 @pytest.fixture
