@@ -29,7 +29,7 @@ from math import isfinite, sqrt
 from pathlib import Path
 
 import nbformat
-from execute import chosen, run
+from execute import HERE, run
 from nbformat import NotebookNode
 
 ERRORS = 7.0  # Monte Carlo errors of one run: five of the difference of two
@@ -317,7 +317,7 @@ def stale(path: Path) -> list[str]:
 
 if __name__ == "__main__":
     found = []
-    for path in chosen(sys.argv[1:]):
+    for path in map(Path, sys.argv[1:] or sorted(HERE.glob("*.ipynb"))):
         print(path.name, flush=True)
         found += stale(path)
     print("\n".join(found))

@@ -16,7 +16,6 @@ stays as it was.
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -84,15 +83,7 @@ def execute(path: Path) -> None:
     nbformat.write(notebook, path)
 
 
-def chosen(arguments: Sequence[str]) -> list[Path]:
-    """The notebooks that are named, all of them there, or those of this folder."""
-    paths = [Path(a) for a in arguments] or sorted(HERE.glob("*.ipynb"))
-    if missing := [str(p) for p in paths if not p.is_file()]:
-        raise SystemExit(f"there is no notebook {', '.join(missing)}; without names all are run")
-    return paths
-
-
 if __name__ == "__main__":
-    for path in chosen(sys.argv[1:]):
+    for path in map(Path, sys.argv[1:] or sorted(HERE.glob("*.ipynb"))):
         print(path.name, flush=True)
         execute(path)

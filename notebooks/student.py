@@ -9,8 +9,7 @@ Writes a copy of every notebook of this folder, or of those named, with its outp
 * answers (tag "answer") are folded: text in ``<details>``, code and its output collapsed, as
   Jupyter and MyST show cells of these metadata.
 
-What is left runs from top to bottom as the whole does. Nothing is run. An unknown tag
-stops it before anything is written.
+What is left runs from top to bottom as the whole does. Nothing is run.
 """
 
 import re
@@ -23,7 +22,6 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 HERE = Path(__file__).parent
-TAGS = {"check", "exercise", "answer", "varies", "remove-cell", "hide-cell"}
 FIRST = """## Exercises, first
 
 Read them now, and again after the section that they belong to. There, their answers are folded:
@@ -58,12 +56,6 @@ def title(cell: NotebookNode, number: int) -> str:
 
 def student(notebook: NotebookNode) -> NotebookNode:
     """The student's copy of a lecture."""
-    for number, cell in enumerate(notebook.cells):
-        if unknown := set(cell.metadata.get("tags", [])) - TAGS:
-            raise ValueError(
-                f"cell {number} has the tag {', '.join(sorted(unknown))}; known are "
-                f"{', '.join(sorted(TAGS))}"
-            )
     cells = [cell for cell in notebook.cells if not tagged(cell, "check")]
     exercises = [cell for cell in cells if tagged(cell, "exercise")]
     body: list[NotebookNode] = []
@@ -82,7 +74,7 @@ def student(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            for output in cell.setdefault("outputs", []):
+            for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
     notebook.cells = body
@@ -91,31 +83,16 @@ def student(notebook: NotebookNode) -> NotebookNode:
 
 
 def main(arguments: Sequence[str]) -> None:
-    if not arguments or arguments[0].startswith("-"):
+    if not arguments:
         raise SystemExit("usage: python notebooks/student.py FOLDER [notebook ...]")
-    folder, paths = Path(arguments[0]), [Path(p) for p in arguments[1:]]
-    paths = paths or sorted(HERE.glob("*.ipynb"))
-    if folder.exists() and not folder.is_dir():
-        raise SystemExit(f"{folder} is a file: name a folder")
-    if folder.resolve() in {p.resolve().parent for p in paths}:
+    folder = Path(arguments[0])
+    if folder.resolve() == HERE.resolve():
         raise SystemExit(f"{folder} holds the notebooks themselves: name another folder")
-    if len({p.name for p in paths}) < len(paths):
-        raise SystemExit("two notebooks have one name, and a folder holds one of them")
-    copies = {folder / p.name: _copy(p) for p in paths}
     folder.mkdir(parents=True, exist_ok=True)
-    for path, copy in copies.items():
-        nbformat.write(copy, path)
-        print(path)
-
-
-def _copy(path: Path) -> NotebookNode:
-    """The student's copy of a file."""
-    try:
-        return student(nbformat.read(path, as_version=4))
-    except FileNotFoundError:
-        raise SystemExit(f"there is no notebook {path}") from None
-    except (nbformat.reader.NotJSONError, ValueError) as wrong:
-        raise SystemExit(f"{path}: {wrong}") from None
+    for path in map(Path, arguments[1:] or sorted(HERE.glob("*.ipynb"))):
+        copy = student(nbformat.read(path, as_version=4))
+        nbformat.write(copy, folder / path.name)
+        print(folder / path.name)
 
 
 if __name__ == "__main__":

@@ -148,63 +148,6 @@ def test_the_students_folder_is_not_the_lectures_own(scripts):
         scripts["student"].main([str(FOLDER)])
     with pytest.raises(SystemExit, match="usage"):
         scripts["student"].main([])
-    with pytest.raises(SystemExit, match="usage"):
-        scripts["student"].main(["--help"])
-
-
-def lecture(folder, *cells, name="a lecture.ipynb"):
-    """A small notebook in a folder whose name has blanks."""
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), folder / name)
-    return folder / name
-
-
-def test_students_copies_of_other_folders_never_replace_what_they_are_of(scripts, tmp_path):
-    main, path = scripts["student"].main, lecture(tmp_path / "my own")
-    before = path.read_bytes()
-    with pytest.raises(SystemExit, match="name another folder"):
-        main([str(path.parent), str(path)])
-    with pytest.raises(SystemExit, match="is a file"):
-        main([str(path), str(path)])
-    with pytest.raises(SystemExit, match="two notebooks have one name"):
-        main([str(tmp_path / "new"), str(path), str(lecture(tmp_path / "another"))])
-    assert path.read_bytes() == before
-    assert not (tmp_path / "new").exists()
-    main([str(tmp_path / "for students"), str(path)])
-    assert (tmp_path / "for students" / path.name).exists()
-
-
-def test_what_cannot_be_copied_is_said_and_nothing_is_written(scripts, tmp_path):
-    main, new = scripts["student"].main, tmp_path / "new"
-    wrong = nbformat.v4.new_markdown_cell("**Think.**", metadata={"tags": ["excercise"]})
-    good = lecture(tmp_path, nbformat.v4.new_markdown_cell("# Title"), name="good.ipynb")
-    with pytest.raises(SystemExit, match=r"odd.ipynb: cell 0 has the tag excercise; known are"):
-        main([str(new), str(good), str(lecture(tmp_path, wrong, name="odd.ipynb"))])
-    with pytest.raises(SystemExit, match="there is no notebook"):
-        main([str(new), str(tmp_path / "missing.ipynb")])
-    (tmp_path / "text.ipynb").write_text("no notebook")
-    with pytest.raises(SystemExit, match=r"text.ipynb: "):
-        main([str(new), str(tmp_path / "text.ipynb")])
-    assert not new.exists()
-
-
-def test_notebooks_that_are_not_there_are_named_before_any_is_run(scripts, tmp_path):
-    chosen = scripts["execute"].chosen
-    assert chosen([]) == NOTEBOOKS
-    with pytest.raises(SystemExit, match=r"there is no notebook .*odd name.ipynb"):
-        chosen([str(NOTEBOOKS[0]), str(tmp_path / "odd name.ipynb")])
-
-
-def test_an_exercise_may_lack_an_answer_and_a_cell_its_outputs(scripts):
-    v4 = nbformat.v4
-    alone = v4.new_markdown_cell("Think of **this**.", metadata={"tags": ["exercise"]})
-    code = v4.new_code_cell("1 + 1")
-    whole = v4.new_notebook(cells=[v4.new_markdown_cell("# T"), alone, code])
-    del whole.cells[2]["outputs"]
-    copy = scripts["student"].student(whole)
-    assert [c.cell_type for c in copy.cells] == ["markdown", "markdown", "markdown", "code"]
-    assert "Think of **this**." in copy.cells[1].source
-    assert copy.cells[3].outputs == []
 
 
 def test_the_students_folder_is_written(scripts, tmp_path):

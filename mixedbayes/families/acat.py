@@ -10,13 +10,14 @@ import numpy as np
 
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
+from mixedbayes.families.links import Logit
 from mixedbayes.families.ordinal import Ordinal, law
 from mixedbayes.families.ordinal_each import adjacent_logit, densities
 from mixedbayes.families.ordinal_rows import TAILS, adjacent
 from mixedbayes.families.rows import RowDensity
 
 _CATEGORY = {link: adjacent(tails) for link, tails in TAILS.items()}
-_DENSITIES = densities(_CATEGORY, adjacent_logit, concave=False)
+_DENSITIES = densities(_CATEGORY, {Logit: adjacent_logit}, concave=False)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ THRESHOLDS, DISC = "thresholds", "disc"
 DISCRIMINATION = Parameter(DISC, r"\alpha", optional=True)
 WIDTH = 2.5
 _DISC_SCALE = 0.4  # of log(disc): its effects have prior sds of 1, a factor of e
+_UNSEEN = 0.5  # rows of a category that occurs in none
 _NAMED = 6  # columns in a message
 MOST_APART = 31  # categories with cs(): the compiled loop has two bits for each further predictor
 
@@ -185,10 +186,15 @@ class Ordinal(Categories):
         return 0.0, _DISC_SCALE
 
     def typical(self, name: str, design: Design, assigned: Assigned | None) -> Floats:
-        """The thresholds that give the categories' overall shares."""
+        """The thresholds that give the categories' overall shares.
+
+        Simulated responses may lack a category: it counts as half a row.
+        """
         if name != THRESHOLDS:
             return super().typical(name, design, assigned)
-        counts = np.bincount(design.y.astype(int), design.mu.counts)
+        many = len(self.categories(design))
+        counts = np.bincount(design.y.astype(int), design.mu.counts, many)
+        counts = np.where(counts > 0, counts, _UNSEEN)
         return self.thresholds_of(counts / counts.sum())
 
     def thresholds_of(self, shares: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Log densities of ordered categories row by row, for quadrature; see `RowDensity.each`.
 
-Of any law as `ordinal_rows` has them; those with the logit link in plain arithmetic, so that loops
-run over vectors of rows. `densities` has both engines' functions.
+Of any law as `ordinal_rows` has them; the most frequent ones in plain arithmetic, so that loops run
+over vectors of rows. `densities` has both engines' functions.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ import numpy as np
 from mixedbayes.families.links import Logit, ShareLink
 from mixedbayes.families.ordinal_rows import loop, loop_of_numbers
 from mixedbayes.families.rows import RowDensity, compiled
-from mixedbayes.numerics.elementary import exp, log1p_share
+from mixedbayes.numerics.elementary import erfcx, exp, log, log1p_share, log_to_four
 
-_FAR = 1e300  # a threshold that no response is beyond
+_FAR = 1e10  # a threshold that no response is beyond
+_ROOT_HALF, _SLOPE = math.sqrt(0.5), math.sqrt(2.0 / math.pi)
 _u = np.uint64  # of indices, which negative ones would keep from running on vectors
 
 
 def densities(
-    categories: Mapping[type[ShareLink], Any], of_logit: Any, *, concave: bool = True
+    categories: Mapping[type[ShareLink], Any],
+    own: Mapping[type[ShareLink], Any],
+    *,
+    concave: bool = True,
 ) -> dict[type[ShareLink], RowDensity]:
-    """What a family gives the engines, by link; the logit link has an `each` of its own.
+    """What a family gives the engines, by link; some have an `each` of their `own`.
 
     concave: whether the log density is concave in the predictor with any link, or with logit alone.
     """
@@ -32,7 +36,7 @@ def densities(
         link: RowDensity(
             loop=loop(category),
             loop_of_numbers=loop_of_numbers(category),
-            each=of_logit if link is Logit else each(category),
+            each=own.get(link) or each(category),
             each_of_numbers=each_of_numbers(category),
             scale=link,
             merges="size",
@@ -100,75 +104,129 @@ def each_of_numbers(category: Any) -> Any:
 
 
 @compiled
-def _logit(x):
-    """-log F(x) and -log(1 - F(x)); F(x) and 1 - F(x), F logistic."""
-    e = exp(-abs(x))
-    rest, whole = log1p_share(e), 1.0 / (1.0 + e)
-    below = whole if x > 0.0 else e * whole
-    above = e * whole if x > 0.0 else whole
-    return rest - min(x, 0.0), rest + max(x, 0.0), below, above
+def _ends(y, cuts, low, high):
+    """The thresholds below and above each row's category, far away where there is none."""
+    m = cuts.size
+    ends = np.empty(m + 2)
+    ends[0], ends[m + 1] = -_FAR, _FAR
+    for k in range(m):
+        ends[k + 1] = cuts[k]
+    for i in range(y.size):
+        k = int(y[_u(i)])
+        low[_u(i)], high[_u(i)] = ends[_u(k)], ends[_u(k + 1)]
+
+
+@compiled
+def _share_out(y, low, high, m, slope, d):
+    """Derivatives by each row's two thresholds as those by all (n, m), and by its predictor."""
+    for i in range(y.size):
+        slope[_u(i)] = -(low[_u(i)] + high[_u(i)])
+    for i in range(m * y.size):
+        d[_u(i)] = 0.0
+    for i in range(y.size):
+        k = int(y[_u(i)])
+        if k > 0:
+            d[_u(i * m + k - 1)] = low[_u(i)]
+        if k < m:
+            d[_u(i * m + k)] = high[_u(i)]
 
 
 @compiled
 def cut_logit(t, y, size, extra, cuts, value, slope, d):
-    """`each` of a latent response between two thresholds.
+    """`each` of a latent response between two thresholds, a and b beyond t.
 
-    log(F(b) - F(a)) = log(1 - exp(a - b)) + log F(b) + log(1 - F(a)).
+    log(F(b) - F(a)) = log(1 - exp(a - b)) + log F(b) + log(1 - F(a)), F logistic.
     """
     m, n = cuts.size, t.size
-    ends = np.empty(m + 2)  # of all categories; their gaps, and the gaps' slopes
-    logs, rests = np.zeros(m + 1), np.zeros(m + 1)
-    ends[0], ends[m + 1] = -_FAR, _FAR
-    for k in range(m):
-        ends[k + 1] = cuts[k]
-        if k > 0:
-            gap = cuts[k] - cuts[k - 1]
-            logs[k] = math.log(-math.expm1(-gap))
-            rests[k] = 1.0 / math.expm1(gap) if gap < 700.0 else 0.0
+    logs, rests = np.zeros(m + 1), np.zeros(m + 1)  # of the gap of each category, and its slope
+    for k in range(1, m):
+        gap = cuts[k] - cuts[k - 1]
+        logs[k] = math.log(-math.expm1(-gap))
+        rests[k] = 1.0 / math.expm1(gap) if gap < 700.0 else 0.0
     low, high, inside = np.empty(n), np.empty(n), np.empty(n)
+    _ends(y, cuts, low, high)
     for i in range(n):
-        k = int(y[_u(i)])
-        low[_u(i)], high[_u(i)], inside[_u(i)] = ends[_u(k)], ends[_u(k + 1)], logs[_u(k)]
+        inside[_u(i)] = logs[_u(int(y[_u(i)]))]
     if slope.size == 0:
         for i in range(n):
-            _, lower, _, _ = _logit(low[_u(i)] - t[_u(i)])
-            upper, _, _, _ = _logit(high[_u(i)] - t[_u(i)])
-            value[_u(i)] = size[_u(i)] * (inside[_u(i)] - lower - upper)
+            a, b = low[_u(i)] - t[_u(i)], high[_u(i)] - t[_u(i)]
+            both = (1.0 + exp(-abs(a))) * (1.0 + exp(-abs(b)))
+            rest = log_to_four(both) + max(a, 0.0) - min(b, 0.0)
+            value[_u(i)] = size[_u(i)] * (inside[_u(i)] - rest)
         return
     for i in range(n):
-        _, lower, d_low, _ = _logit(low[_u(i)] - t[_u(i)])
-        upper, _, _, d_high = _logit(high[_u(i)] - t[_u(i)])
-        value[_u(i)] = size[_u(i)] * (inside[_u(i)] - lower - upper)
-        slope[_u(i)] = size[_u(i)] * (d_low - d_high)
-        low[_u(i)], high[_u(i)] = size[_u(i)] * d_low, size[_u(i)] * d_high
-    for i in range(m * n):
-        d[_u(i)] = 0.0
+        a, b = low[_u(i)] - t[_u(i)], high[_u(i)] - t[_u(i)]
+        e, f = exp(-abs(a)), exp(-abs(b))
+        both = (1.0 + e) * (1.0 + f)
+        rest = log_to_four(both) + max(a, 0.0) - min(b, 0.0)
+        value[_u(i)] = size[_u(i)] * (inside[_u(i)] - rest)
+        share = size[_u(i)] / both
+        low[_u(i)] = -(1.0 if a > 0.0 else e) * (1.0 + f) * share  # F(a), and 1 - F(b)
+        high[_u(i)] = (f if b > 0.0 else 1.0) * (1.0 + e) * share
+    _share_out(y, low, high, m, slope, d)
     for i in range(n):
         k = int(y[_u(i)])
-        rest = size[_u(i)] * rests[_u(k)]
-        if k > 0:
-            d[_u(i * m + k - 1)] = -rest - low[_u(i)]
-        if k < m:
-            d[_u(i * m + k)] = rest + high[_u(i)]
+        if k > 0 and k < m:
+            rest = size[_u(i)] * rests[k]
+            d[_u(i * m + k - 1)] -= rest
+            d[_u(i * m + k)] += rest
+
+
+@compiled
+def _normal(low, high):
+    """log(Phi(high) - Phi(low)) and its slopes, from the lighter tail: of z = -x / sqrt(2).
+
+    2 (Phi(b) - Phi(a)) = erfc(z_b) - erfc(z_a), exp(-z_b^2) taken out where z_b is positive.
+    """
+    flip = low + high > 0.0
+    a, b = (-high if flip else low), (-low if flip else high)
+    far, z = -_ROOT_HALF * a, -_ROOT_HALF * b
+    near, out = abs(z), z >= 0.0
+    square = near * near
+    rest, e = erfcx(near), exp(-square)
+    left = exp((square if out else 0.0) - far * far)  # exp(-far^2)
+    inner = (rest if out else 2.0 - rest * e) - erfcx(far) * left
+    d_a, d_b = -_SLOPE * left / inner, _SLOPE * (1.0 if out else e) / inner
+    value = log(0.5 * inner) - (square if out else 0.0)
+    return value, (-d_b if flip else d_a), (-d_a if flip else d_b)
+
+
+@compiled
+def cut_probit(t, y, size, extra, cuts, value, slope, d):
+    """`each` of a normal latent response between two thresholds."""
+    m, n = cuts.size, t.size
+    low, high = np.empty(n), np.empty(n)
+    _ends(y, cuts, low, high)
+    for i in range(n):
+        v, d_low, d_high = _normal(low[_u(i)] - t[_u(i)], high[_u(i)] - t[_u(i)])
+        value[_u(i)] = size[_u(i)] * v
+        low[_u(i)], high[_u(i)] = size[_u(i)] * d_low, size[_u(i)] * d_high
+    if slope.size > 0:
+        _share_out(y, low, high, m, slope, d)
 
 
 @compiled
 def stop_logit(t, y, size, extra, cuts, value, slope, d):
     """`each` of one step after the other: at j it ends with probability F(cut_j - t)."""
-    m, n, wanted = cuts.size, t.size, slope.size > 0
-    for i in range(n):
-        value[_u(i)] = 0.0
-        if wanted:
-            slope[_u(i)] = 0.0
+    m, n = cuts.size, t.size
+    total, along, own = np.zeros(n), np.zeros(n), np.empty(n)
     for j in range(m):
+        at, cut = j + 0.0, cuts[j]
         for i in range(n):
-            ends, goes, below, above = _logit(cuts[j] - t[_u(i)])
-            left = y[_u(i)] - j
-            value[_u(i)] -= size[_u(i)] * (ends if left == 0.0 else goes if left > 0.0 else 0.0)
-            if wanted:
-                own = above if left == 0.0 else -below if left > 0.0 else 0.0
-                slope[_u(i)] -= size[_u(i)] * own
-                d[_u(i * m + j)] = size[_u(i)] * own
+            x, left = cut - t[_u(i)], y[_u(i)] - at
+            e = exp(-abs(x))
+            past, there = (1.0 if left > 0.0 else 0.0), (size[_u(i)] if left >= 0.0 else 0.0)
+            total[_u(i)] += there * (log1p_share(e) - min(x, 0.0) + past * x)
+            above = (e if x > 0.0 else 1.0) / (1.0 + e)
+            by = there * (above - past)
+            along[_u(i)] += by
+            own[_u(i)] = by
+        for i in range(n if slope.size > 0 else 0):
+            d[_u(i * m + j)] = own[_u(i)]
+    for i in range(n):
+        value[_u(i)] = -total[_u(i)]
+    for i in range(slope.size):
+        slope[_u(i)] = -along[_u(i)]
 
 
 @compiled

@@ -10,6 +10,7 @@ import numpy as np
 
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
+from mixedbayes.families.links import Logit
 from mixedbayes.families.ordinal import law
 from mixedbayes.families.ordinal_each import densities, stop_logit
 from mixedbayes.families.ordinal_rows import TAILS, stopping
@@ -17,7 +18,7 @@ from mixedbayes.families.rows import RowDensity
 from mixedbayes.families.sequential import Sequential
 
 _CATEGORY = {link: stopping(tails) for link, tails in TAILS.items()}
-_DENSITIES = densities(_CATEGORY, stop_logit)
+_DENSITIES = densities(_CATEGORY, {Logit: stop_logit})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ ORDINAL = [name for name, kind in FAMILIES.items() if kind().thresholds]
 CASES = [(name, link) for name in ORDINAL for link in ("logit", "probit", "cloglog")]
 CUTS = {
     "usual": np.array([-1.0, 0.2, 0.7, 2.5]),
-    "close": np.array([-1.0, -1.0 + 1e-9, 0.7, 0.7 + 1e-5]),
+    "close": np.array([-1.0, -1.0 + 1e-5, 0.7, 0.7 + 1e-3]),
     "far": np.array([-60.0, -20.0, 25.0, 600.0]),
 }
 N, FIRST = 40, 3  # rows, of which the first ones are those of other levels

@@ -42,6 +42,14 @@ def test_the_posterior_is_that_with_effects_sampled(fits):
         np.testing.assert_allclose(x.std("s"), y.std("s"), rtol=0.25)
 
 
+@pytest.mark.parametrize(
+    ("levels", "formulation"), [(99, "PartiallyCentered()"), (100, "Quadrature()")]
+)
+def test_it_is_chosen_where_there_are_many_groups(levels, formulation):
+    found = mb.Model("y ~ x + (x | g)", rated(levels, 2), family="acat").formulation
+    assert (str(found), "levels" in found.reason) == (formulation, levels < 100)
+
+
 def test_new_groups_are_answered_for(fits):
     """Density of a group's rows, its effect integrated out: a sum over a grid."""
     fit = fits[0]
