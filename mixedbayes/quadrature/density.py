@@ -210,7 +210,6 @@ class QuadratureDensity(Recorded):
         tails = self.tails or TailTransform.identity(self.ndim)
         own = {
             "nodes": self.rule.nodes.T, "ratios": self.rule.log_ratios, "modes": self.modes,
-            "basis": self.rule.basis if self.tree else np.zeros(0),
             "centre": self.centre, "moves": self.moves,
             "tails": tails.table[: self.layout.joint.n_hyper],
             "terms": near.terms, "coefficients": near.coefficients,

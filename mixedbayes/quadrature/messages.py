@@ -1,19 +1,25 @@
 """Nested factors integrated from the finest levels up: each level tells the one above one function.
 
-Given w, what the effects of the levels above add up to, the effect of a level integrates out by
-itself, and what it leaves,
+Given t, what the effects of the levels above add up to, the effect u of a level integrates out by
+itself. With w = t + s u, and f the log likelihood of the level's rows as a function of w, or the
+sum of m over the levels within it, what it leaves is
 
-    m_j(w) = log of the integral of exp(f_j(w + s u)) N(u; 0, 1) du,
+    m(t) = log of the integral of exp(f(w)) N(w; t, s^2) dw
+         ~ log of the sum over i of a_i exp(f(w_i)) N(w_i; t, s^2),
 
-is a function of one number. f_j is the log likelihood of its rows for the finest levels, and the
-sum of m over the levels within it for others; at the coarsest levels m(0) is the likelihood. Each
-f_j is kept as its values at the nodes of a rule, laid at the mode of w_j by its sd given all rows,
-and is a `hermite` series between them, so that rows are evaluated at each node once and the work
-does not grow with the power of the number of factors. Integrals over u are adaptive, as in
-`integral`, by a rule of as many nodes, whose modes are found on the series.
+and m(0) of the coarsest levels is the likelihood. f is evaluated at the nodes w_i themselves, and m
+where the level above has its nodes: nothing stands between nodes, all weights a_i are positive, and
+a sum that misses part of a density is too small, never too large.
 
-The gradient is that of these sums, nodes held where they are: from the coarsest levels down each
-node of each function gets its share of the integral.
+The nodes of a level are one lattice for all t, laid at the mode of w by its sd given all rows, with
+steps in units of its sd given t: sums of even steps have an error that vanishes exponentially
+(Trefethen & Weideman 2014, doi:10.1137/130932132). Where the levels above are so uncertain beside s
+that such a lattice would be long, each t has nodes of its own, of a rule of Gauss and Hermite
+around the mode of u given t; u then changes f little, and few of them serve. So rows are evaluated
+at some times as many nodes as the coarsest levels have, whatever the number of factors.
+
+The gradient is Fisher's, nodes held where they are: from the coarsest levels down each node gets
+its share of the integral.
 """
 
 import math
@@ -23,42 +29,128 @@ import numpy as np
 from mixedbayes.marginal.inner import inner
 from mixedbayes.numerics.elementary import exp
 from mixedbayes.quadrature.groups import add_products, add_up, fill, widest
-from mixedbayes.quadrature.hermite import (
-    add_moments,
-    along,
-    back,
-    coefficients,
-    edge_of,
-    lines,
-    series,
-)
 from mixedbayes.quadrature.modes import room
-from mixedbayes.quadrature.proposals import propose
 from mixedbayes.quadrature.rows import call
 from mixedbayes.quadrature.tree import climb, levels_of, spread
 
-_REFINED = 1  # steps of Newton's method on a series
-_LONGEST = 3.0  # step, in units of the curvature
+# The rule of five nodes around the mode of u given t: nodes, and log weights over the density.
+_FAR, _NEAR = math.sqrt(5.0 + math.sqrt(10.0)), math.sqrt(5.0 - math.sqrt(10.0))
+_OWN_NODES = (-_FAR, -_NEAR, 0.0, _NEAR, _FAR)
+_OUTER = math.log((7.0 - 2.0 * math.sqrt(10.0)) / 60.0) + 0.5 * _FAR**2
+_MIDDLE = math.log((7.0 + 2.0 * math.sqrt(10.0)) / 60.0) + 0.5 * _NEAR**2
+_OWN_RATIOS = (_OUTER, _MIDDLE, math.log(8.0 / 15.0), _MIDDLE, _OUTER)
+_OWN = 5
+_ROOT_2_PI = math.sqrt(2.0 * math.pi)
+_LEAST = -1e300  # logarithm of what is nothing, from which no other is subtracted to no number
 _u = np.uint64
 
 
 @inner
-def rows_at(family, slots, s0, s1, z, eta, nodes, K, w, sds, point, at, value, values, slopes, d,
-            wanted):  # fmt: skip
-    """Log likelihoods of the finest levels at the nodes into values (K, G).
+def reach(K):
+    """How far a lattice of K nodes reaches, in sds: cut off is as much as its steps miss."""
+    return math.sqrt(math.pi * (K - 1.0))
 
-    Slopes of rows by predictors (K, b) and parameters (K, b m) where they are wanted.
+
+@inner
+def plan(D, places, scales, curves, sds, K, top, counts, halves, spots, lines):
+    """How many nodes the levels of each factor have, `top` those of the coarsest.
+
+    halves: half the steps of a lattice within reach, 0 where each t has nodes of its own. Functions
+    of factor d start at spots[d], (counts[d], G), and its messages at lines[d].
+    """
+    counts[D - 1], halves[D - 1] = top, 0.5 * (K - 1.0)
+    for e in range(1, D):
+        d, most = D - 1 - e, 1.0
+        s, own = scales[d], _OWN * counts[d + 1]
+        for i in range(places[d], places[d + 1]):
+            ratio = sds[_u(i)] * math.sqrt(1.0 + s * s * curves[_u(i)]) / s
+            most = ratio if ratio > most else most
+        half = 0.5 * (K - 1.0) * most
+        if 2.0 * half + 1.0 <= own:
+            counts[d], halves[d] = 2 * math.ceil(half) + 1, half
+        else:
+            counts[d], halves[d] = own, 0.0
+    spots[0], lines[0] = 0, 0
+    for d in range(D):
+        G = places[d + 1] - places[d]
+        spots[d + 1] = spots[d] + counts[d] * G
+        lines[d + 1] = lines[d] + (counts[d + 1] if d + 1 < D else 1) * G
+
+
+@inner
+def begin(s, u, curves, over, t, G, start):
+    """Where effects given t lie by the normal density at the mode of all, t being `over` there."""
+    for g in range(G):
+        h = s * curves[_u(g)]
+        start[_u(g)] = u[_u(g)] - h * (t[_u(g)] - over[_u(g)]) / (1.0 + s * h)
+
+
+@inner
+def lay_lattice(n, half, K, G, s, w, sds, nodes, values, logs):
+    """Nodes (n, G) of a lattice, with zeros as values; logarithms of its weights into logs (G,)."""
+    by, middle = reach(K) / half, 0.5 * (n - 1.0)
+    for i in range(n):
+        for g in range(G):
+            nodes[_u(i * G + g)] = w[_u(g)] + (i - middle) * by * sds[_u(g)]
+            values[_u(i * G + g)] = 0.0
+    for g in range(G):
+        logs[_u(g)] = math.log(by * sds[_u(g)] / (s * _ROOT_2_PI))
+
+
+@inner
+def lay_own(k, G, s, start, curves, t, nodes, v, values, logs):
+    """Nodes (5, G) for the k-th t, their u into v, and as values the logarithms of their weights
+    but for those of each level, which go into logs (G,).
+    """
+    for g in range(G):
+        logs[_u(g)] = -0.5 * math.log(1.0 + s * s * curves[_u(g)])
+    for i in range(_OWN):
+        at, x, ratio = (k * _OWN + i) * G, _OWN_NODES[i], _OWN_RATIOS[i]
+        for g in range(G):
+            u = start[_u(g)] + x / math.sqrt(1.0 + s * s * curves[_u(g)])
+            v[_u(at + g)] = u
+            nodes[_u(at + g)] = t[_u(g)] + s * u
+            values[_u(at + g)] = ratio
+
+
+@inner
+def lay(D, places, up, scales, K, u, w, curves, sds, counts, halves, spots, nodes, v, values, logs,
+        work):  # fmt: skip
+    """Nodes of all factors but the coarsest, from those of the coarsest down; work (3, M)."""
+    for e in range(1, D):
+        d = D - 1 - e
+        i0, i1, s, half = places[d], places[d + 1], scales[d], halves[d]
+        G, above = i1 - i0, places[d + 2] - i1
+        first, end = spots[d], spots[d + 1]
+        own, at_own = nodes[first:end], values[first:end]
+        if half > 0.0:
+            lay_lattice(
+                counts[d], half, K, G, s, w[i0:i1], sds[i0:i1], own, at_own, logs[i0:i1]
+            )  # fmt: skip
+            continue
+        over, t, start = work[:G], work[G : 2 * G], work[2 * G : 3 * G]
+        for k in range(counts[d + 1]):
+            for g in range(G):
+                a = up[_u(i0 + g)]
+                over[_u(g)] = w[_u(a)]
+                t[_u(g)] = nodes[_u(spots[d + 1] + k * above + a - i1)]
+            begin(s, u[i0:i1], curves[i0:i1], over, t, G, start)
+            lay_own(k, G, s, start, curves[i0:i1], t, own, v[first:end], at_own, logs[i0:i1])
+
+
+@inner
+def add_rows(family, slots, s0, s1, z, eta, n, G, nodes, values, slopes, d, wanted, at, value):
+    """Adds the log likelihoods of the finest levels at their nodes to values (n, G).
+
+    Slopes of rows by predictors (n, b) and parameters (n, b m) where they are wanted.
     """
     rows, y, size, extra, parameters, kept, _ = family
     r0, m = slots[s0], parameters.size
-    b, G, none = slots[s1] - r0, point.size, np.empty(0)
-    fill(values, 0.0, 0, K * G)
-    for k in range(K):
-        for g in range(G):
-            point[_u(g)] = w[_u(g)] + sds[_u(g)] * nodes[k]
+    b, none = slots[s1] - r0, np.empty(0)
+    for k in range(n):
         for i in range(b):
             at[_u(i)] = eta[_u(r0 + i)]
-        add_products(slots, s0, s1, 1, z, r0, z.size, point, 0, 0, at)
+        add_products(slots, s0, s1, 1, z, r0, z.size, nodes, k * G, G, at)
         if wanted:
             own, by = slopes[k * b : (k + 1) * b], d[k * m * b : (k + 1) * m * b]
             call(rows, r0, at, y, size, extra, parameters, kept, value, own, by)
@@ -68,155 +160,111 @@ def rows_at(family, slots, s0, s1, z, eta, nodes, K, w, sds, point, at, value, v
 
 
 @inner
-def centre(c, K, G, edge, s, start, w, sds, t, v, scale, x, b, first, second):
-    """Modes v of exp(f(t + s v)) N(v; 0, 1) from `start` on, and the scales of its nodes."""
-    for g in range(G):
-        v[_u(g)] = start[_u(g)]
-    for _ in range(_REFINED):
-        for g in range(G):
-            p = (t[_u(g)] + s * v[_u(g)] - w[_u(g)]) / sds[_u(g)]
-            p = p if p < edge else edge
-            x[_u(g)] = p if p > -edge else -edge
-        series(c, K, G, 1, x, b, first)
-        series(c, K, G, 2, x, b, second)
-        for g in range(G):
-            by = s / sds[_u(g)]
-            inside = abs(x[_u(g)]) < edge
-            bend = -by * by * second[_u(g)] if inside else 0.0
-            curve = 1.0 + (bend if bend > 0.0 else 0.0)
-            most = _LONGEST / math.sqrt(curve)
-            step = (by * first[_u(g)] - v[_u(g)]) / curve
-            step = step if step < most else most
-            v[_u(g)] += step if step > -most else -most
-            scale[_u(g)] = 1.0 / math.sqrt(curve)
+def exponents(n, half, k, G, s, nodes, v, values, t, squares, out):
+    """Logarithms (n, G) of what nodes add to m at the k-th t, but for the levels' weights.
 
-
-@inner
-def begin(s, u, w, curves, over, t, G, start):
-    """Where effects given t lie by the normal density at the mode of all, w being t at that mode.
-
-    `over` (G,) is what the levels above add up to there.
+    And the squares of u there. n is the number of nodes for one t.
     """
-    for g in range(G):
-        h = s * curves[_u(g)]
-        start[_u(g)] = u[_u(g)] - h * (t[_u(g)] - over[_u(g)]) / (1.0 + s * h)
-
-
-@inner
-def integrate_above(
-    c, K, G, nodes, ratios, edge, s, start, w, sds, tangents, t, x, v, p, work, out,
-):  # fmt: skip
-    """m (G,) at t into `out`; its nodes v (K, G), their places x on the series, their shares p."""
-    mode, scale, within, b = work[:G], work[G : 2 * G], work[2 * G : 3 * G], work[3 * G : 4 * G]
-    place, value = work[4 * G : 5 * G], work[5 * G : 6 * G]
-    centre(c, K, G, edge, s, start, w, sds, t, mode, scale, place, b, within, value)
-    for g in range(G):
-        out[_u(g)] = -math.inf
-    for k in range(K):
-        for g in range(G):
-            node = mode[_u(g)] + scale[_u(g)] * nodes[k]
-            v[_u(k * G + g)] = node
-            place[_u(g)] = (t[_u(g)] + s * node - w[_u(g)]) / sds[_u(g)]
-        along(c, K, G, edge, tangents, place, within, b, value)
-        for g in range(G):
-            node = v[_u(k * G + g)]
-            total = value[_u(g)] + ratios[k] - 0.5 * node * node
-            x[_u(k * G + g)] = within[_u(g)]
-            p[_u(k * G + g)] = total
-            out[_u(g)] = total if total > out[_u(g)] else out[_u(g)]
-    for g in range(G):
-        b[_u(g)] = 0.0
-    for k in range(K):
-        for g in range(G):
-            share = exp(p[_u(k * G + g)] - out[_u(g)])
-            p[_u(k * G + g)] = share
-            b[_u(g)] += share
-    for k in range(K):
-        for g in range(G):
-            p[_u(k * G + g)] /= b[_u(g)]
-    for g in range(G):
-        out[_u(g)] += math.log(b[_u(g)]) + math.log(scale[_u(g)])
-
-
-@inner
-def upward(D, places, up, scales, nodes, ratios, basis, edge, u, w, sds, curves, values, c,
-           tangents, concave, x, v, p, keep, work):  # fmt: skip
-    """Functions of all levels of a block from those of the finest in values (K, M), as series c.
-
-    Those of a factor lie from K places[d] on, level by level at each node. The nodes of the
-    integrals x, v and p (K, K, M) are kept where that is asked. `work` (12, M), in whose first
-    places are then the coarsest levels' log likelihoods.
-    """
-    K = ratios.size
-    M = u.size
-    out, over, t = work[:M], work[M : 2 * M], work[2 * M : 3 * M]
-    start, more = work[3 * M : 4 * M], work[4 * M :]
-    for d in range(D):
-        i0, i1, s = places[d], places[d + 1], scales[d]
-        G, last = i1 - i0, d + 1 == D
-        own, place = c[K * i0 : K * i1], K * K * i0 if keep else 0
-        coefficients(basis, values[K * i0 : K * i1], K, G, own)
-        straight = tangents[4 * i0 : 4 * i1]
-        lines(own, K, G, edge, concave, more[:G], more[G : 2 * G], straight)
-        if not last:
-            fill(values, 0.0, K * i1, K * (places[d + 2] - i1))
-        for k in range(1 if last else K):
+    first = 0 if half > 0.0 else k * n * G
+    for i in range(n):
+        at, to = first + i * G, i * G
+        if half > 0.0:
             for g in range(G):
-                a = up[_u(i0 + g)]
-                over[_u(g)] = 0.0 if last else w[_u(a)]
-                t[_u(g)] = 0.0 if last else w[_u(a)] + sds[_u(a)] * nodes[k]
-            begin(s, u[i0:i1], w[i0:i1], curves[i0:i1], over, t, G, start)
-            first = place + (k * K * G if keep else 0)
-            end = first + K * G
-            integrate_above(
-                own, K, G, nodes, ratios, edge, s, start, w[i0:i1], sds[i0:i1], straight, t,
-                x[first:end], v[first:end], p[first:end], more, out,
-            )  # fmt: skip
-            if not last:
-                above = places[d + 2] - i1
-                for g in range(G):
-                    values[_u(K * i1 + k * above + up[_u(i0 + g)] - i1)] += out[_u(g)]
+                u = (nodes[_u(at + g)] - t[_u(g)]) / s
+                squares[_u(to + g)] = u * u
+        else:
+            for g in range(G):
+                squares[_u(to + g)] = v[_u(at + g)] * v[_u(at + g)]
+        for g in range(G):
+            out[_u(to + g)] = values[_u(at + g)] - 0.5 * squares[_u(to + g)]
 
 
 @inner
-def downward(D, places, up, scales, basis, sds, K, c, x, v, p, shares, by_scale, work, moments,
-             weighted):  # fmt: skip
-    """Shares (K, M) of the integral of each node of each function; adds slopes by scales."""
-    M = sds.size
-    share, b, last_, out = work[:M], work[M : 2 * M], work[2 * M : 3 * M], 0.0
+def add_exponentials(n, G, x, logs, total, out):
+    """log sum_i exp(x_i) + logs into out (G,), x (n, G)."""
+    for g in range(G):
+        out[_u(g)] = _LEAST
+        total[_u(g)] = 0.0
+    for i in range(n):
+        for g in range(G):
+            more = x[_u(i * G + g)]
+            out[_u(g)] = more if more > out[_u(g)] else out[_u(g)]
+    for i in range(n):
+        for g in range(G):
+            total[_u(g)] += exp(x[_u(i * G + g)] - out[_u(g)])
+    for g in range(G):
+        out[_u(g)] += math.log(total[_u(g)]) + logs[_u(g)]
+
+
+@inner
+def upward(D, through, places, up, scales, counts, halves, spots, lines, nodes, v, values, logs,
+           messages, squares, x, work):  # fmt: skip
+    """Messages of the levels of all factors before `through`, added to the values of those above.
+
+    work (2, M); squares and x (n, G), n the most nodes for one t.
+    """
+    for d in range(through):
+        i0, i1, half, last = places[d], places[d + 1], halves[d], d + 1 == D
+        G, t, total = i1 - i0, work[: i1 - i0], work[i1 - i0 : 2 * (i1 - i0)]
+        above = 0 if last else places[d + 2] - i1
+        for k in range(1 if last else counts[d + 1]):
+            for g in range(G):
+                t[_u(g)] = 0.0
+                if not last:
+                    t[_u(g)] = nodes[_u(spots[d + 1] + k * above + up[_u(i0 + g)] - i1)]
+            n = counts[d] if half > 0.0 else _OWN
+            at, end, seen = spots[d], spots[d + 1], lines[d] + k * G
+            exponents(
+                n, half, k, G, scales[d], nodes[at:end], v[at:end], values[at:end], t, squares, x
+            )  # fmt: skip
+            out = messages[seen : seen + G]
+            add_exponentials(n, G, x, logs[i0:i1], total, out)
+            if not last:
+                at = spots[d + 1] + k * above
+                for g in range(G):
+                    values[_u(at + up[_u(i0 + g)] - i1)] += out[_u(g)]
+
+
+@inner
+def downward(D, places, up, scales, counts, halves, spots, lines, nodes, v, values, logs, messages,
+             squares, x, work, shares, by_scale):  # fmt: skip
+    """Shares of the integral of all nodes; adds slopes by scales."""
+    fill(shares, 0.0, 0, spots[D])
     for e in range(D):
         d = D - 1 - e
-        i0, i1 = places[d], places[d + 1]
-        G, last = i1 - i0, e == 0
-        fill(moments, 0.0, 0, K * G)
-        fill(weighted, 0.0, 0, K * G)
-        for k in range(1 if last else K):
-            for j in range(K):
-                at = K * K * i0 + (k * K + j) * G
-                for g in range(G):
-                    q = p[_u(at + g)]
-                    if not last:
-                        above = places[d + 2] - i1
-                        q *= shares[_u(K * i1 + k * above + up[_u(i0 + g)] - i1)]
-                    share[_u(g)] = q
-                add_moments(
-                    K, G, x[at : at + G], share, v[at : at + G], b, last_, moments, weighted
-                )
-        back(basis, moments, K, G, shares[K * i0 : K * i1])
-        out = 0.0
-        for n in range(1, K):
-            root, at = math.sqrt(n + 0.0), (K * i0 + n * G)
+        i0, i1, half, last = places[d], places[d + 1], halves[d], d + 1 == D
+        G, t, share = i1 - i0, work[: i1 - i0], work[i1 - i0 : 2 * (i1 - i0)]
+        slope = work[2 * (i1 - i0) : 3 * (i1 - i0)]
+        above = 0 if last else places[d + 2] - i1
+        fill(slope, 0.0, 0, G)
+        for k in range(1 if last else counts[d + 1]):
             for g in range(G):
-                out += root * c[_u(at + g)] * weighted[_u((n - 1) * G + g)] / sds[_u(i0 + g)]
-        by_scale[d] += out
+                t[_u(g)], share[_u(g)] = 0.0, 1.0
+                if not last:
+                    at = spots[d + 1] + k * above + up[_u(i0 + g)] - i1
+                    t[_u(g)], share[_u(g)] = nodes[_u(at)], shares[_u(at)]
+            n = counts[d] if half > 0.0 else _OWN
+            at, end, seen = spots[d], spots[d + 1], lines[d] + k * G
+            exponents(
+                n, half, k, G, scales[d], nodes[at:end], v[at:end], values[at:end], t, squares, x
+            )  # fmt: skip
+            first = spots[d] + (0 if half > 0.0 else k * n * G)
+            for i in range(n):
+                for g in range(G):
+                    less = logs[_u(i0 + g)] - messages[_u(seen + g)]
+                    q = share[_u(g)] * exp(x[_u(i * G + g)] + less)
+                    shares[_u(first + i * G + g)] += q
+                    slope[_u(g)] += q * (squares[_u(i * G + g)] - 1.0)
+        for g in range(G):
+            by_scale[d] += slope[_u(g)] / scales[d]
 
 
 @inner
-def share_out(slots, s0, s1, K, m, G, shares, slopes, d, d_eta, d_own):
+def share_out(slots, s0, s1, n, m, G, shares, slopes, d, d_eta, d_own):
     """Add the rows' slopes at the nodes by the nodes' shares to d_eta (n,) and d_own (m,)."""
     r0 = slots[s0]
     b = slots[s1] - r0
-    for k in range(K):
+    for k in range(n):
         for s in range(s0, s1):
             row = slots[s] - r0
             for g in range(slots[s + 1] - slots[s]):
@@ -240,9 +288,44 @@ def most_levels(tree):
 
 
 @inner
+def most_nodes(D, places, counts, halves):
+    """Most numbers of nodes of levels for one t."""
+    most = 0
+    for d in range(D):
+        n = counts[d] if halves[d] > 0.0 else _OWN
+        most = max(most, n * (places[d + 1] - places[d]))
+    return most
+
+
+@inner
+def open_block(family, tree, above, firsts, slots, z, acting, scales, eta, u, block, places, starts,
+               up, top, levels, level, work):  # fmt: skip
+    """Finds a block's levels, and the modes of all in u; False where a density is not finite.
+
+    levels (4, M): modes of u, w there, curvatures by w of what lies below, and sds of w.
+    """
+    levels_of(tree, above, block, places, starts, up, top)
+    D = tree[0]
+    M, s0, s1 = places[D], firsts[block], firsts[block + 1]
+    here, w, curves = levels[:M], levels[M : 2 * M], levels[2 * M : 3 * M]
+    for f in range(D):
+        for i in range(places[f], places[f + 1]):
+            here[_u(i)] = u[_u(starts[f] + i - places[f])]
+    if not climb(
+        family, slots, s0, s1, z, acting, eta, D, places, up, top, scales, here, w, curves, work,
+        level,
+    ):  # fmt: skip
+        return False
+    spread(D, places, up, scales, curves, levels[3 * M : 4 * M])
+    for f in range(D):
+        for i in range(places[f], places[f + 1]):
+            u[_u(starts[f] + i - places[f])] = here[_u(i)]
+    return True
+
+
+@inner
 def integrate_tree(
-    family, tree, above, firsts, slots, nodes, ratios, basis, concave, z, scales, eta, each, u,
-    d_eta, by_scale, d_own,
+    family, tree, above, firsts, slots, K, z, scales, eta, each, u, d_eta, by_scale, d_own
 ):  # fmt: skip
     """The sum of log p of the coarsest levels, -inf where it is none; of each into `each`, else 0.
 
@@ -250,167 +333,59 @@ def integrate_tree(
     are added to d_eta (n,), by_scale (D,) and d_own (m,) unless d_eta is empty. family as in
     `integral.integrate`; scales (D,) are the sds of effects, the finest factor's first.
     """
-    D, E, K, m, wanted = tree[0], tree[1], ratios.size, family[4].size, d_eta.size > 0
-    most, total = most_levels(tree), 0.0
+    D, E, m, wanted, total = tree[0], tree[1], family[4].size, d_eta.size > 0, 0.0
+    most, acting = most_levels(tree), np.zeros(1, np.int64)
     fill(each, 0.0, 0, each.size)
     rows, _ = widest(slots, firsts, tree[2 : 3 + E])
-    acting, edge = np.zeros(1, np.int64), edge_of(nodes, K)
     places, starts = np.zeros(D + 1, np.int64), np.zeros(D, np.int64)
     up, top = np.empty(most, np.int64), np.empty(most, np.int64)
-    level, work = np.empty(16 * most), np.empty(room(rows, 1, 1, m))
-    at, value = np.empty(rows), np.empty(rows)
-    functions = np.empty((3 * K + 8) * most)
-    kept = K * K * most if wanted else K * most
-    x, v, p = np.empty(kept), np.empty(kept), np.empty(kept)
-    again = K if wanted else 0
-    slopes, d = np.empty(again * rows), np.empty(again * rows * m)
-    moments = np.empty(2 * again * most)
+    levels, level, work = np.empty(4 * most), np.empty(10 * most), np.empty(room(rows, 1, 1, m))
+    logs, halves, counts = np.empty(most), np.empty(D), np.zeros(D, np.int64)
+    spots, lines = np.zeros(D + 1, np.int64), np.zeros(D + 1, np.int64)
     for block in range(E):
-        levels_of(tree, above, block, places, starts, up, top)
-        M, s0, s1 = places[D], firsts[block], firsts[block + 1]
-        G, b = places[1], slots[s1] - slots[s0]
-        own = functions[3 * K * most :]
-        here, w, sds = own[:M], own[most : most + M], own[2 * most : 2 * most + M]
-        curves = own[3 * most : 3 * most + M]
-        tangents = own[4 * most : 4 * (most + M)]
-        for f in range(D):
-            for i in range(places[f], places[f + 1]):
-                here[_u(i)] = u[_u(starts[f] + i - places[f])]
-        if not climb(
-            family, slots, s0, s1, z, acting, eta, D, places, up, top, scales, here, w, curves,
-            work, level,
+        if not open_block(
+            family, tree, above, firsts, slots, z, acting, scales, eta, u, block, places, starts,
+            up, top, levels, level, work,
         ):  # fmt: skip
             return -math.inf
-        spread(D, places, up, scales, curves, sds)
-        values, c = functions[: K * M], functions[K * most : K * most + K * M]
-        rows_at(
-            family, slots, s0, s1, z, eta, nodes, K, w, sds, level[:G], at[:b], value[:b],
-            values[: K * G], slopes, d, wanted,
+        M, s0, s1 = places[D], firsts[block], firsts[block + 1]
+        G, b, i0 = places[1], slots[s1] - slots[s0], places[D - 1]
+        here, w, curves, sds = (
+            levels[:M], levels[M : 2 * M], levels[2 * M : 3 * M], levels[3 * M : 4 * M],
+        )  # fmt: skip
+        plan(D, places, scales, curves, sds, K, K, counts, halves, spots, lines)
+        n, last = counts[0], spots[D - 1]
+        nodes, v, values = np.empty(spots[D]), np.empty(spots[D]), np.empty(spots[D])
+        messages, many = np.empty(lines[D]), most_nodes(D, places, counts, halves)
+        squares, x = np.empty(many), np.empty(many)
+        slopes, d = np.empty(n * b if wanted else 0), np.empty(n * b * m if wanted else 0)
+        lay_lattice(
+            K, halves[D - 1], K, M - i0, scales[D - 1], w[i0:], sds[i0:], nodes[last:],
+            values[last:], logs[i0:M],
+        )  # fmt: skip
+        lay(
+            D, places, up, scales, K, here, w, curves, sds, counts, halves, spots, nodes, v,
+            values, logs, level,
+        )  # fmt: skip
+        add_rows(
+            family, slots, s0, s1, z, eta, n, G, nodes, values, slopes, d, wanted, work[:b],
+            work[b : 2 * b],
         )  # fmt: skip
         upward(
-            D, places, up, scales, nodes, ratios, basis, edge, here, w, sds, curves, values, c,
-            tangents, concave, x, v, p, wanted, level,
+            D, D, places, up, scales, counts, halves, spots, lines, nodes, v, values, logs,
+            messages, squares, x, level,
         )  # fmt: skip
-        first = places[D - 1]
-        for i in range(first, M):
-            found = level[_u(i - first)]
+        for i in range(M - i0):
+            found = messages[_u(lines[D - 1] + i)]
             if not math.isfinite(found):
                 return -math.inf
-            each[_u(starts[D - 1] + i - first)] = found
+            each[_u(starts[D - 1] + i)] = found
             total += found
-        for f in range(D):
-            for i in range(places[f], places[f + 1]):
-                u[_u(starts[f] + i - places[f])] = here[_u(i)]
         if wanted:
-            shares = functions[2 * K * most : 2 * K * most + K * M]
+            shares = np.empty(spots[D])
             downward(
-                D, places, up, scales, basis, sds, K, c, x, v, p, shares, by_scale, level,
-                moments[: K * most], moments[K * most :],
+                D, places, up, scales, counts, halves, spots, lines, nodes, v, values, logs,
+                messages, squares, x, level, shares, by_scale,
             )  # fmt: skip
-            share_out(slots, s0, s1, K, m, G, shares, slopes, d, d_eta, d_own)
+            share_out(slots, s0, s1, n, m, G, shares, slopes, d, d_eta, d_own)
     return total
-
-
-@inner
-def draw_above(
-    family, tree, above, firsts, slots, nodes, ratios, basis, concave, z, scales, eta, u, key,
-    tries,
-):  # fmt: skip
-    """u of all levels but the finest ones from their density given all else; the accepted share.
-
-    From the coarsest down, each by independence Metropolis as in `proposals.draw_each`, its density
-    that of its series. u has the start of the search, and then at the finest levels their modes.
-    eta (n,) receives what the drawn effects add. NaN where there is no mode.
-    """
-    D, E, K, m = tree[0], tree[1], ratios.size, family[4].size
-    most, none, accepted, drawn = most_levels(tree), np.empty(0), 0, 0
-    rows, _ = widest(slots, firsts, tree[2 : 3 + E])
-    acting, edge = np.zeros(1, np.int64), edge_of(nodes, K)
-    places, starts = np.zeros(D + 1, np.int64), np.zeros(D, np.int64)
-    up, top = np.empty(most, np.int64), np.empty(most, np.int64)
-    level, work = np.empty(16 * most), np.empty(room(rows, 1, 1, m))
-    at, value = np.empty(rows), np.empty(rows)
-    functions, own = np.empty(2 * K * most), np.empty(9 * most)
-    x, v, p = np.empty(K * most), np.empty(K * most), np.empty(K * most)
-    t, weight, chance = np.empty(tries * most), np.empty(tries * most), np.empty(tries * most)
-    for block in range(E):
-        levels_of(tree, above, block, places, starts, up, top)
-        M, s0, s1 = places[D], firsts[block], firsts[block + 1]
-        G, b = places[1], slots[s1] - slots[s0]
-        here, w, sds = own[:M], own[most : most + M], own[2 * most : 2 * most + M]
-        curves, given = own[3 * most : 3 * most + M], own[8 * most : 8 * most + M]
-        tangents = own[4 * most : 4 * (most + M)]
-        for f in range(D):
-            for i in range(places[f], places[f + 1]):
-                here[_u(i)] = u[_u(starts[f] + i - places[f])]
-        if not climb(
-            family, slots, s0, s1, z, acting, eta, D, places, up, top, scales, here, w, curves,
-            work, level,
-        ):  # fmt: skip
-            return math.nan
-        spread(D, places, up, scales, curves, sds)
-        values, c = functions[: K * M], functions[K * most : K * most + K * M]
-        rows_at(
-            family, slots, s0, s1, z, eta, nodes, K, w, sds, level[:G], at[:b], value[:b],
-            values[: K * G], none, none, False,
-        )  # fmt: skip
-        upward(
-            D, places, up, scales, nodes, ratios, basis, edge, here, w, sds, curves, values, c,
-            tangents, concave, x, v, p, False, level,
-        )  # fmt: skip
-        for e in range(D - 1):
-            d = D - 1 - e
-            i0, i1, number = places[d], places[d + 1], starts[d]
-            accepted += draw_level(
-                c[K * i0 : K * i1], K, i1 - i0, edge, scales[d], e == 0, i0, up, here, w, sds,
-                curves, given, tangents, key, number, tries, t, weight, chance, level,
-            )  # fmt: skip
-            drawn += (i1 - i0) * (tries - 1)
-        for f in range(D):
-            for i in range(places[f], places[f + 1]):
-                u[_u(starts[f] + i - places[f])] = here[_u(i)]
-        for g in range(G):
-            level[_u(g)] = given[_u(up[_u(g)])]
-        add_products(
-            slots, s0, s1, 1, z, slots[s0], z.size, level, 0, 0, eta[slots[s0] : slots[s1]]
-        )
-    return accepted / drawn
-
-
-@inner
-def draw_level(
-    c, K, G, edge, s, coarsest, i0, up, u, w, sds, curves, given, tangents, key, number, tries, t,
-    weight, chance, work,
-):  # fmt: skip
-    """Draw u of one factor's levels, from place i0 on; and `given`, what effects add up to with it.
-
-    Returns how many proposals were accepted. `number` is that of the first level among all.
-    """
-    own, over, at, mode = work[:G], work[G : 2 * G], work[2 * G : 3 * G], work[3 * G : 4 * G]
-    scale, x, b = work[4 * G : 5 * G], work[5 * G : 6 * G], work[6 * G : 7 * G]
-    within, value, now = work[7 * G : 8 * G], work[8 * G : 9 * G], work[9 * G : 10 * G]
-    placed, spreads = w[i0 : i0 + G], sds[i0 : i0 + G]
-    for g in range(G):
-        a = up[_u(i0 + g)]
-        over[_u(g)] = 0.0 if coarsest else w[_u(a)]
-        at[_u(g)] = 0.0 if coarsest else given[_u(a)]
-    begin(s, u[i0 : i0 + G], placed, curves[i0 : i0 + G], over, at, G, own)
-    centre(c, K, G, edge, s, own, placed, spreads, at, mode, scale, x, b, within, value)
-    propose(key, number, G, tries, 1, t, weight, chance)
-    straight, accepted = tangents[4 * i0 : 4 * (i0 + G)], 0
-    for k in range(tries):
-        for g in range(G):
-            x[_u(g)] = mode[_u(g)] + scale[_u(g)] * t[_u(k * G + g)]
-            over[_u(g)] = (at[_u(g)] + s * x[_u(g)] - placed[_u(g)]) / spreads[_u(g)]
-        along(c, K, G, edge, straight, over, within, b, value)
-        for g in range(G):
-            log = value[_u(g)] - 0.5 * x[_u(g)] ** 2 + math.log(weight[_u(k * G + g)])
-            if k == 0:
-                now[_u(g)], own[_u(g)] = log, x[_u(g)]
-            elif math.log(chance[_u(k * G + g)]) < log - now[_u(g)]:
-                now[_u(g)], own[_u(g)] = log, x[_u(g)]
-                accepted += 1
-    for g in range(G):
-        u[_u(i0 + g)] = own[_u(g)]
-        given[_u(i0 + g)] = at[_u(g)] + s * own[_u(g)]
-    return accepted

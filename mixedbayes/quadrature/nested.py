@@ -11,18 +11,17 @@ from numba import types
 
 from mixedbayes import jit
 from mixedbayes.marginal.inner import inner
-from mixedbayes.quadrature.messages import draw_above, integrate_tree
+from mixedbayes.quadrature.descent import draw_above
+from mixedbayes.quadrature.messages import integrate_tree
 from mixedbayes.quadrature.proposals import draw_each
 from mixedbayes.quadrature.sections import (
     ABOVE,
     ACTING,
-    BASIS,
     BLOCKS,
     CODES,
     EXTRA,
     FIRSTS,
     GROUPS,
-    NODES,
     NUMBERS,
     PLACES,
     RATIOS,
@@ -65,8 +64,8 @@ def nested(scales, parameters, kept, eta, each, u, d_eta, by_scale, d_own, recor
     family = (*rows, parameters, kept, reals(record, STEPS))
     return integrate_tree(
         family, ints(record, TREE), ints(record, ABOVE), ints(record, FIRSTS),
-        ints(record, SLOTS), reals(record, NODES), reals(record, RATIOS), reals(record, BASIS),
-        sizes[8], reals(record, ZED), scales, eta, each, u, d_eta, by_scale, d_own,
+        ints(record, SLOTS), reals(record, RATIOS).size, reals(record, ZED), scales, eta, each, u,
+        d_eta, by_scale, d_own,
     )  # fmt: skip
 
 
@@ -96,9 +95,8 @@ def draw_nested(phi, key, tries, out, record):
     rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
     family = (*rows, parameters, kept, reals(record, STEPS))
     first = draw_above(
-        family, ints(record, TREE), ints(record, ABOVE), firsts, slots, reals(record, NODES),
-        reals(record, RATIOS), reals(record, BASIS), sizes[8], reals(record, ZED), scales, eta,
-        out, ~key, tries,
+        family, ints(record, TREE), ints(record, ABOVE), firsts, slots,
+        reals(record, RATIOS).size, reals(record, ZED), scales, eta, out, ~key, tries,
     )  # fmt: skip
     if not math.isfinite(first):
         return math.nan

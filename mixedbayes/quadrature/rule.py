@@ -36,13 +36,3 @@ class Rule:
     def log_ratios(self) -> Floats:
         """(K,) log weights over the density of the nodes, but for (q / 2) log 2 pi."""
         return self.log_weights + 0.5 * np.sum(self.nodes**2, axis=1)
-
-    @property
-    def basis(self) -> Floats:
-        """(K, K) weights_k h_n(nodes_k) of orthonormal Hermite polynomials, of one dimension."""
-        x, K = self.nodes[:, 0], len(self.nodes)
-        found = np.ones((K, K))
-        for n in range(1, K):
-            before = found[n - 2] if n > 1 else 0.0
-            found[n] = (x * found[n - 1] - np.sqrt(n - 1) * before) / np.sqrt(n)
-        return found * np.exp(self.log_weights)

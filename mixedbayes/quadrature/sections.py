@@ -30,8 +30,8 @@ SECTIONS = (
     # the predictors effects act (R,); and the steps of differences in the predictors (P n,)
     "Z", "X", "means", "offset", "acting", "steps",
     # Of nested factors, without entries where there are none: as `tree.levels_of` reads them, and
-    # the place of each factor, the finest first, among the roots; see `messages` for `basis`
-    "tree", "above", "places", "basis",
+    # the place of each factor, the finest first, among the roots
+    "tree", "above", "places",
     "y", "size", "extra",  # (n,)
     "tails",  # (h, 3)
     "constant",  # (1,)
@@ -40,7 +40,7 @@ SECTIONS = (
 )  # fmt: skip
 (SIZES, BLOCKS, GROUPS, FIRSTS, SLOTS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED,
  EX, MEANS, OFFSET, ACTING, STEPS, TREE, ABOVE,
- PLACES, BASIS, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE,
+ PLACES, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE,
  WHITENING, *_) = (
     places(SECTIONS).values()
 )  # fmt: skip
