@@ -60,14 +60,13 @@ if TYPE_CHECKING:
 #
 # Nested factors, (1 | a/b): coarse levels x levels in each x rows; quadrature, then joint.
 #
-#                   20 x 3 x 4    30 x 3 x 5    100 x 3 x 5   200 x 3 x 4   300 x 3 x 5
-#     Poisson       1900, 1500    3700, 5000    1650, 2170                  570, 290
-#     Bernoulli     4260, 3740    2730, 2420    1310, 1810    900, 800      500, 250
-#     grouseticks, three levels of 403, 118 and 63: 170, 420
+#                   30 x 3 x 5    100 x 3 x 5   100 x 8 x 5   300 x 3 x 5   1000 x 3 x 5
+#     Poisson       4960, 2660    1970, 2410    970, 980      770, 140
+#     Bernoulli     1060, 2120    1070, 1150    770, 960      590, 490      190, 20
+#     Bernoulli with 400 x 2 x 5: 670, 530; 200 x 4 x 3: 790, 580; 300 x 3 x 15: 300, 340
 #
-# They are integrated on request alone: where sds are large and counts differ widely within a level,
-# the series that levels hand on leave the density, and `resolve.py` refuses such a rule.
 FEWEST, FEWEST_NOT_CONCAVE = 100, 1000
+FEWEST_NESTED = 1000  # of all factors, FEWEST of them of the coarsest
 APPROXIMATED = 16  # most coordinates of a polynomial, of 1,000 coefficients
 MOVED = 0.05  # posterior sds that a finer rule may move a mean without a word
 
@@ -80,7 +79,9 @@ class Quadrature(Formulation):
     as many as change the log posterior by less than 0.01 beside the next finer rule. Effects of a
     level on the mean and on further parameters are one vector, of up to three numbers in all. For
     the whole model. Of nested factors, `(1 | a/b/c)`, each with one effect in a level, those of the
-    finer one are integrated given each node of the coarser one's, where that is asked for.
+    finer one are integrated given each node of the coarser one's. Their nodes lie at even steps, so
+    many within each direction's reach at the coarsest levels, and more at the others, as the
+    coarser ones' spread asks for.
 
     Where the density of a level's effects has several modes or long tails, so that no number of
     nodes leaves the log posterior as it is, fitting raises SamplingError; where the engine was not
@@ -142,12 +143,9 @@ class QuadratureEngine(Engine):
     def burden(self, spec: Spec) -> str | None:
         from mixedbayes.quadrature.obstacle import concave
 
-        if len(spec.design.mu.groups) > 1:
-            return (
-                "nested factors are integrated out where formulation=mb.Quadrature() asks for it: "
-                "with sds that may be large their rule can need more nodes than there are"
-            )
         plain = concave(spec.design, spec.family) and not spec.design.further
+        if len(spec.design.mu.groups) > 1:
+            return _burden_of_nested(spec, plain)
         g = next(g for p in spec.design.predictors for g in p.groups)
         fewest = FEWEST if plain else FEWEST_NOT_CONCAVE
         if g.n_levels >= fewest:
@@ -177,6 +175,22 @@ class QuadratureEngine(Engine):
         asked = next(iter(chosen.groups.values()))
         with one_blas_thread():
             return _sample(spec, settings, asked.nodes if isinstance(asked, Quadrature) else None)
+
+
+def _burden_of_nested(spec: Spec, concave: bool) -> str | None:
+    if not concave:
+        return (
+            "nested factors of rows that are not log-concave are integrated out where "
+            "formulation=mb.Quadrature() asks for it"
+        )
+    every = [g.n_levels for g in spec.design.mu.groups]
+    if sum(every) >= FEWEST_NESTED and min(every) >= FEWEST:
+        return None
+    return (
+        f"nested factors have {sum(every):,} levels, {min(every):,} of them the coarsest, and with "
+        f"fewer than {FEWEST_NESTED:,}, or {FEWEST}, it takes less time to sample their effects "
+        "than to integrate them out"
+    )
 
 
 def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult:

@@ -32,8 +32,8 @@ def draw_above(
 ):  # fmt: skip
     """u of all levels but the finest ones from their density given all else; the accepted share.
 
-    u has the start of the search, and then at the finest levels their modes. eta (n,) receives what
-    the drawn effects add. NaN where there is no mode.
+    u has the start of the search, and then at the finest levels about where their modes are given
+    the others. eta (n,) receives what the drawn effects add. NaN where there is no mode.
     """
     D, E, m, accepted, drawn = tree[0], tree[1], family[4].size, 0, 0
     most, acting, none = most_levels(tree), np.zeros(1, np.int64), np.empty(0)
@@ -85,14 +85,16 @@ def draw_above(
                 chance, here, given, level,
             )  # fmt: skip
             drawn += own * (tries - 1)
-        for f in range(1, D):
+        over, at, start = level[:G], level[G : 2 * G], level[2 * G : 3 * G]
+        for g in range(G):
+            over[_u(g)], at[_u(g)] = w[_u(up[_u(g)])], given[_u(up[_u(g)])]
+        begin(scales[0], here[:G], curves[:G], over, at, G, start)
+        for g in range(G):
+            here[_u(g)] = start[_u(g)]
+        for f in range(D):
             for i in range(places[f], places[f + 1]):
                 u[_u(starts[f] + i - places[f])] = here[_u(i)]
-        for g in range(G):
-            level[_u(g)] = given[_u(up[_u(g)])]
-        add_products(
-            slots, s0, s1, 1, z, slots[s0], z.size, level, 0, 0, eta[slots[s0] : slots[s1]]
-        )
+        add_products(slots, s0, s1, 1, z, slots[s0], z.size, at, 0, 0, eta[slots[s0] : slots[s1]])
     return accepted / drawn
 
 

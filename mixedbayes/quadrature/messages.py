@@ -87,12 +87,16 @@ def begin(s, u, curves, over, t, G, start):
 
 @inner
 def lay_lattice(n, half, K, G, s, w, sds, nodes, values, logs):
-    """Nodes (n, G) of a lattice, with zeros as values; logarithms of its weights into logs (G,)."""
+    """Nodes (n, G) of a lattice; logarithms of its weights into logs (G,), those of the outermost
+    nodes, which grow from 0 to 1 with `half`, so that nothing jumps, as values.
+    """
     by, middle = reach(K) / half, 0.5 * (n - 1.0)
     for i in range(n):
+        away = i - middle
+        share = math.log(min(half + 1.0 - abs(away), 1.0))
         for g in range(G):
-            nodes[_u(i * G + g)] = w[_u(g)] + (i - middle) * by * sds[_u(g)]
-            values[_u(i * G + g)] = 0.0
+            nodes[_u(i * G + g)] = w[_u(g)] + away * by * sds[_u(g)]
+            values[_u(i * G + g)] = share
     for g in range(G):
         logs[_u(g)] = math.log(by * sds[_u(g)] / (s * _ROOT_2_PI))
 

@@ -41,6 +41,7 @@ from mixedbayes.terms.roots import roots
 from mixedbayes.theta.logpriors import log_prior
 from mixedbayes.theta.record import ints, reals
 
+_LEAST = 1e-100  # sd of effects, beside which smaller ones make no difference
 _REALS = types.float64[::1]
 NESTED_SIGNATURE = types.float64(*(_REALS,) * 9, types.int64[::1])
 call_nested = jit.caller(NESTED_SIGNATURE)
@@ -52,7 +53,7 @@ def scales_of(record, L):
     at = ints(record, PLACES)
     found = np.empty(at.size)
     for d in range(at.size):
-        found[d] = L[at[d] * (at.size + 1)]
+        found[d] = max(L[at[d] * (at.size + 1)], _LEAST)
     return found
 
 

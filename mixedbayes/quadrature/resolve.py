@@ -15,12 +15,15 @@ from mixedbayes.quadrature.rule import Rule
 
 # Nodes in each dimension that are tried, by the number of dimensions.
 LADDER = {1: (5, 7, 9, 11, 15, 21, 31, 45), 2: (5, 7, 9, 11, 15, 21), 3: (5, 7, 9, 11)}
+# Of nested factors, whose lattices get further nodes as sds grow: fewer at first, and a value would
+# change by so much where they do that the search for the mode stops short of it.
+NESTED = (9, 11, 15, 21, 31, 45)
 UNRESOLVED = 0.1  # change of the log posterior by a finer rule that no number of nodes may leave
 _CHANGE = 0.01  # of the log density, once its mean is taken off, that counts as none
 _POINTS = 12  # at which it is looked at, draws from the normal approximation
-# Nested factors: distances, in posterior sds, at which a rule must not have mass where none is.
-# Where sds are so large that a level's function of the one above is no polynomial between nodes,
-# the log density may be too high by thousands, and chains would go there and stay.
+_DEEP = 50.0  # below the highest of them, from where on what the log density is does not matter
+# Nested factors: distances, in posterior sds, at which a rule must not have mass where none is, as
+# it had if steps of lattices were far too long there.
 _FAR = (3.0, 4.5, 6.0)
 _ABOVE = 2.0  # that the log density is at most above the mode's
 _CHECKS = 100  # draws that are weighed by a finer rule
@@ -64,7 +67,7 @@ def resolve(plain: QuadratureDensity, start: Floats, nodes: int | None, cores: i
     `nodes` may be given.
     """
     q = len(plain.modes)
-    ladder = LADDER[q] if nodes is None else (nodes,)
+    ladder = (LADDER[q] if plain.tree is None else NESTED) if nodes is None else (nodes,)
     density = plain.by(Rule.product(ladder[0], q))
     mode = find_mode(density, start)
     density = density.started(mode.theta)
@@ -113,15 +116,20 @@ def _far(white: QuadratureDensity, finer: int, cores: int) -> float:
 def _change(density: QuadratureDensity, mode: Mode, finer: int, cores: int) -> float:
     """The largest change of the log density by a finer rule, at draws from the approximation."""
     z = np.random.default_rng(0).standard_normal((_POINTS, density.ndim))
-    return float(np.abs(_differences(density, mode.to_theta(z), finer, cores)).max())
+    return float(np.abs(_differences(density, mode.to_theta(z), finer, cores, _DEEP)).max())
 
 
-def _differences(density: QuadratureDensity, t: Floats, finer: int, cores: int) -> Floats:
-    """(S,) log density by the finer rule less that by the rule, at t (S, d), less their mean."""
+def _differences(
+    density: QuadratureDensity, t: Floats, finer: int, cores: int, deep: float = np.inf
+) -> Floats:
+    """(S,) log density by the finer rule less that by the rule, at t (S, d), less their mean.
+
+    Both are taken to be no further than `deep` below the highest.
+    """
     other = density.by(Rule.product(finer, len(density.modes)))
     with ThreadPoolExecutor(cores) as pool:
         low, high = (np.array(list(pool.map(d.logp, t))) for d in (density, other))
-    found = high - low
+    found = np.maximum(high, high.max() - deep) - np.maximum(low, low.max() - deep)
     return np.where(np.isfinite(found), found - found[np.isfinite(found)].mean(), np.inf)
 
 

@@ -20,7 +20,6 @@ from mixedbayes.quadrature.modes import clip, differences
 _NEWTON = 50  # most steps
 _NEAR = 1e-3  # twice the gain of the last step, after which nodes lie near enough to the mode
 _SHORTEST = 1e-8  # of a step that is halved because it does not gain
-_LEAST = 1e-20  # variance of what effects add up to, in whose sds nodes are placed
 _u = np.uint64
 
 
@@ -173,4 +172,4 @@ def spread(D, places, up, scales, curves, sds):
         for i in range(places[d], places[d + 1]):
             pivot = 1.0 + s * s * curves[_u(i)]
             over = sds[_u(up[_u(i)])] / pivot if k > 0 else 0.0
-            sds[_u(i)] = math.sqrt(max(s * s / pivot + over * over, _LEAST))
+            sds[_u(i)] = math.sqrt(s * s / pivot + over * over)
