@@ -74,8 +74,10 @@ def each[T, R](
                 f"fewer of them by workers={remedy}"
             ) from error
         except PicklingError as error:
+            lines = str(error.__cause__ or error).splitlines()  # joblib's traceback, in quotes
+            why = [line for line in lines if line.strip('" ')][-1]
             raise ModelError(
-                f"something does not travel to other processes: {error}. Use workers=1, or define "
+                f"something does not travel to other processes: {why}. Use workers=1, or define "
                 "functions and families in a module rather than inside of other functions"
             ) from error
 

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
+from mixedbayes.api.fitting import as_sampled
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.api.parallel import each, processes
 from mixedbayes.api.sampled import Sampled
 from mixedbayes.design.table import eager, table
+from mixedbayes.engines.run import Run
 from mixedbayes.errors import DataError, MixedBayesError, ModelError
 from mixedbayes.predict.streams import named_stream
 from mixedbayes.printable import escaped
@@ -44,12 +47,21 @@ class One:
     def sampled(self) -> Sampled:
         return Sampled.of(self.model(self.frame), self.settings, self.cache)
 
+    def with_draws(self, idata: xr.DataTree, run: Run) -> Sampled:
+        """Draws that another process made, with the model made again.
+
+        Models do not travel: pickle would have to find functions of a notebook by their names.
+        """
+        model = self.model(self.frame)
+        post = Posterior(model.spec, idata, run)
+        return Sampled(as_sampled(model, model.formulation, post), post)
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came of it: a fit, or why there is none."""
+    """What came of it: draws, where they are kept, and tables; or why there are none."""
 
-    sampled: Sampled | None
+    draws: tuple[xr.DataTree, Run] | None
     table: pd.DataFrame | None
     health: Mapping[str, Any]
     kind: type[MixedBayesError] | None = None  # of the error
@@ -78,7 +90,8 @@ class Fits:
         if own.health["error"]:
             raise ModelError(f"{unit!r} has no fit: {own.health['error']}")
         if unit not in self._read:  # from the cache, where there is one
-            fit = (own.sampled or self.tasks[unit].sampled()).fit
+            task = self.tasks[unit]
+            fit = (task.with_draws(*own.draws) if own.draws else task.sampled()).fit
             fit.library = self.library
             self._read[unit] = fit
         return self._read[unit]
@@ -329,14 +342,14 @@ def _plain(unit: Any) -> Unit:
 def _fit(task: One) -> Found:
     start = time.perf_counter()
     try:
-        sampled = task.sampled()
-        post, seconds = sampled.posterior, time.perf_counter() - start
+        post = task.sampled().posterior
+        seconds = time.perf_counter() - start
         described, health = pd.DataFrame(quantities(post)), _health(post, seconds, "")
     except Exception as error:  # also of a function of the user's: other units have a fit
         seconds = time.perf_counter() - start
         kind = type(error) if isinstance(error, MixedBayesError) else ModelError
         return Found(None, None, _health(None, seconds, _said(error)), kind)
-    return Found(sampled if task.keep else None, described, health)
+    return Found((post.idata, post.made) if task.keep else None, described, health)
 
 
 def _said(error: Exception) -> str:

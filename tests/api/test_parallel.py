@@ -15,6 +15,9 @@ def test_a_process_that_is_killed_says_what_to_do():
 
 
 def test_what_does_not_travel_is_said():
-    with pytest.raises(ModelError, match=r"does not travel to other processes.*workers=1"):
+    with pytest.raises(
+        ModelError,
+        match=r"to other processes: TypeError: cannot pickle '_thread.lock' object\. Use workers=1",
+    ):
         list(each(Lock(), [1, 2], workers=2, progress=False))
     assert list(each(Lock(), [1, 2], workers=1, progress=False)) == [1, 2]

@@ -59,6 +59,18 @@ def test_processes_change_nothing(data, fits):
     pd.testing.assert_frame_equal(two.table(), fits.table())
 
 
+def test_functions_of_a_notebook_travel(data, fits):
+    """Draws come back, not models, whose functions pickle finds by their names alone."""
+    own = data[data.region != "flat"]
+    formula, functions = "y ~ same(x) + (1 | g)", {"same": lambda x: x}
+    two = mb.fit_many(formula, own, by="region", functions=functions, workers=2, **HOW)
+    np.testing.assert_array_equal(two["s"].posterior.fixef(), fits["s"].posterior.fixef())
+    new = own[own.region == "s"].head(3)
+    np.testing.assert_array_equal(
+        two["s"].predict(new, kind="mean")["mean"], fits["s"].predict(new, kind="mean")["mean"]
+    )
+
+
 def test_a_cache_goes_on_where_it_stopped(data, tmp_path):
     first = mb.fit_many(
         "y ~ x + (1 | g)", data[data.region == "n"], by="region", cache=tmp_path, **HOW
