@@ -136,7 +136,8 @@ def largest_rhat(draws: xr.Dataset) -> float:
         own = x.transpose(*dims, names.CHAIN, names.DRAW).to_numpy().astype(float, copy=False)
         own = own.reshape(-1, *own.shape[-2:])
         own = own[(own != own[:, :1, :1]).any(axis=(1, 2))]
-        found.append(plain_rhat(own) if names.is_ranef(str(name)) else health(own)[1])
+        effects = names.is_ranef(str(name))
+        found.append(plain_rhat(np.moveaxis(own, 0, -1)) if effects else health(own)[1])
     return float(np.nan_to_num(np.concatenate(found), nan=np.inf).max())
 
 
