@@ -1,5 +1,6 @@
 """Families of ordered categories: identities between them, far tails, discrimination, oracles."""
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 import arviz as az
@@ -83,6 +84,16 @@ def test_thresholds_that_fit_have_the_shares(name):
         cuts = family.thresholds_of(shares)
         found = family.probabilities(np.zeros((1, 1)), {"thresholds": cuts[None]})[0, 0]
         np.testing.assert_allclose(found, shares, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ORDINAL)
+@pytest.mark.parametrize("lacking", [0, 1, 2])
+def test_thresholds_start_where_simulated_responses_lack_a_category(name, lacking, rated):
+    design = mb.Model("y ~ x", rated[rated.y != "yes"], family=name).spec.design
+    y = np.where(design.y == lacking, (lacking + 1) % 3, design.y)
+    cuts = FAMILIES[name]().typical("thresholds", replace(design, y=y), None)
+    assert cuts.shape == (2,)
+    assert np.isfinite(cuts).all()
 
 
 @pytest.mark.parametrize("name", ORDINAL)
