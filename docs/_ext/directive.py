@@ -25,6 +25,7 @@ class Run(SphinxDirective):
         "output-only": directives.flag,
         "error": directives.flag,
         "lines": directives.nonnegative_int,
+        "prose": directives.flag,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -53,13 +54,16 @@ class Run(SphinxDirective):
             lines = output.text.splitlines()
             kept = self.options.get("lines", len(lines))
             text = "\n".join([*lines[:kept], *(["..."] if len(lines) > kept else [])])
-            found.append(self._block(text, "text", "output"))
+            found.append(self._block(text, "text", "output", prose="prose" in self.options))
         if output.pictures and "alt" not in self.options:
             raise self.error("a picture needs words of what it shows: add `:alt:`")
         return found + [self._picture(p) for p in output.pictures]
 
-    def _block(self, text: str, language: str, kind: str) -> nodes.literal_block:
-        block = nodes.literal_block(text, text, language=language, classes=[f"example-{kind}"])
+    def _block(
+        self, text: str, language: str, kind: str, *, prose: bool = False
+    ) -> nodes.literal_block:
+        classes = [f"example-{kind}", *(["prose"] if prose else [])]
+        block = nodes.literal_block(text, text, language=language, classes=classes)
         self.set_source_info(block)
         return block
 

@@ -8,7 +8,8 @@
 The blocks of a page share their names, in the order in which they stand. Shown are the code, what
 it prints, the value of its last line, and pictures that it drew. `:hide:` runs without showing,
 `:code-only:` shows no output, `:output-only:` no code, `:error:` expects an error and shows its
-message, `:lines: 12` keeps that many lines of the output. Code that fails stops the build.
+message, `:lines: 12` keeps that many lines of the output, `:prose:` wraps long ones.
+Code that fails stops the build.
 """
 
 from __future__ import annotations

@@ -153,6 +153,8 @@ def _gallery(made: _Made, name: str, notebook: dict[str, Any]) -> str:
             made.picture(file, base64.b64decode("".join(data)))
             cards += [
                 ":::{grid-item}",
+                ":class: gallery-card",
+                "",
                 f"[![{heading}]({file})](lectures/{name}.ipynb#{_slug(heading)})",
                 "",
                 f"[{heading}](lectures/{name}.ipynb#{_slug(heading)})",

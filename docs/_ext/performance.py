@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,9 @@ PEERS = {
     "ours": "mixedbayes", "bambi": "bambi", "brms": "brms", "rstanarm": "rstanarm", "lme4": "lme4",
     "glmmTMB": "glmmTMB", "mgcv": "mgcv", "nlme": "nlme",
 }  # fmt: skip
+
+
+IDLE = 1.5  # load of a machine on which nothing else runs, at the start of a benchmark
 
 
 def cases() -> list[str]:
@@ -28,15 +32,29 @@ def cases() -> list[str]:
 
 
 def rows() -> Iterator[tuple[str, str, str, float, float | None, float | None]]:
-    """Case, formula, tool, seconds, lowest ESS, ESS per second."""
+    """Case, model, tool, seconds, lowest ESS, ESS per second."""
     from benchmarks.cases import CASES
     from benchmarks.summaries import Measured
 
     for case in cases():
+        model = _model(CASES[case])
         for tool, label in PEERS.items():
             m = Measured.of(case, tool)
             if m and m.seconds() is not None:
-                yield (case, CASES[case].formula, label, m.seconds(), m.ess(), m.ess_per_second())
+                yield (case, model, label, m.seconds(), m.ess(), m.ess_per_second())
+
+
+def _model(case: Any) -> str:
+    """Formulas, correlated residuals, and a family other than the Gaussian one."""
+    said = ", ".join(f"`{f}`" for f in case.formulas)
+    if "residual" in (more := case.arguments()):
+        said += f", residual `{more['residual']}`"
+    return said + (f", {case.family.replace('_', ' ')}" if case.family != "gaussian" else "")
+
+
+def _named(case: str) -> str:
+    """A case without the group of benchmarks that it belongs to."""
+    return re.sub("^(glmm|family|term)_", "", case).replace("_", " ")
 
 
 def comparison() -> str:
@@ -46,11 +64,11 @@ def comparison() -> str:
         "|---|---|---|---:|---:|---:|",
     ]
     before = ""
-    for case, formula, tool, seconds, ess, rate in rows():
+    for case, model, tool, seconds, ess, rate in rows():
         first = case != before
         cells = (
-            case.replace("_", " ") if first else "",
-            f"`{formula}`".replace("|", "\\|") if first else "",
+            _named(case) if first else "",
+            model.replace("|", "\\|") if first else "",
             tool,
             _number(seconds),
             _number(ess),
@@ -157,19 +175,33 @@ def targets() -> str:
     from benchmarks import targets as t
 
     lines = [line for line in t.table().splitlines() if "not measured" not in line]
-    return "\n".join(lines) + "\n"
+    whole = (re.sub(r"([<>]=) ([\d.,]+) (\w+)", "\\1\u00a0\\2\u00a0\\3", line) for line in lines)
+    return "\n".join(whole).replace("<=", "≤").replace(">=", "≥").replace("_", " ") + "\n"
 
 
 def machines() -> str:
-    """On what it was measured."""
-    from benchmarks.machine import sentence
+    """On what it was measured: each machine with its versions once, and below it what and when."""
     from benchmarks.run import load
 
-    said: dict[str, list[str]] = {}
+    said: dict[str, dict[str, list[str]]] = {}
     for case in cases():
-        if machine := load(case)["machine"]:
-            said.setdefault(sentence(machine), []).append(case.replace("_", " "))
-    return "\n".join(f"- {', '.join(names)}: {words}" for words, names in said.items()) + "\n"
+        if not (m := load(case)["machine"]):
+            continue
+        packages = ", ".join(f"{k} {v}" for k, v in m["packages"].items())
+        where = (
+            f"{m['processor']}, {m['cores']} cores, {m['memory_gb']} GB, {m['system']}; "
+            f"Python {m['python']}, {packages}"
+        )
+        changed = " with local changes" if m["changed"] else ""
+        when = f"{m['date'][:10]}, revision {m['revision']}{changed}"
+        busy = f" (load {m['load_at_start']})" if m["load_at_start"] > IDLE else ""
+        said.setdefault(where, {}).setdefault(when, []).append(_named(case) + busy)
+    lines = []
+    for where, times in said.items():
+        lines += [f"- {where}", ""]
+        lines += [f"  - {when}: {', '.join(names)}" for when, names in sorted(times.items())]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def picture() -> Any:
@@ -186,11 +218,22 @@ def picture() -> Any:
             place, rate = zip(*own, strict=True)
             axes.plot(rate, place, mark, label=tool, markersize=7 if tool == "mixedbayes" else 6)
     axes.set(xscale="log", xlabel="lowest effective sample size per second, compiling included")
-    axes.set_yticks(range(len(names)), [n.replace("_", " ") for n in names])
+    axes.set_yticks(range(len(names)), _labels(names))
     axes.invert_yaxis()
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)
     return figure
+
+
+def _labels(names: list[str]) -> list[str]:
+    """Names of cases; where two have one name, with the family."""
+    from benchmarks.cases import CASES
+
+    short = [_named(n) for n in names]
+    return [
+        s if short.count(s) == 1 else f"{s}, {CASES[n].family.replace('_', ' ')}"
+        for n, s in zip(names, short, strict=True)
+    ]
 
 
 def _number(v: float | None) -> str:

@@ -160,3 +160,17 @@ def test_no_family_has_the_heading_of_examples_without_them():
 
 def test_every_family_has_an_example():
     assert {kind.takes for kind in FAMILIES.values()} == set(LEFT_SIDES)
+
+
+def test_each_machine_is_described_once_with_all_that_was_measured_on_it():
+    lines = [line for line in performance.machines().splitlines() if line]
+    machines = [line for line in lines if line.startswith("- ")]
+    assert len(set(machines)) == len(machines) < len(lines)
+    measured = re.sub(r" \(load [\d.]+\)", "", " ".join(set(lines) - set(machines)))
+    assert all(performance._named(case) in measured for case in performance.cases())
+
+
+def test_models_measured_are_told_with_their_residuals_and_families():
+    table = performance.comparison()
+    assert "`follicles ~ rise + fall + (1 \\| Mare)`, residual `ar1(day \\| Mare)`" in table
+    assert "(1 \\| herd)`, beta binomial" in table
