@@ -571,18 +571,19 @@ class Fit(Accessors):
     response = method(response, table=False, several="all")
 
     def __init__(self, model: Model, posterior: Posterior) -> None:
-        idata = with_log_likelihood(model.spec, with_derived(model.spec, posterior.idata))
-        self.model = model
-        self.posterior = replace(posterior, idata=idata)
+        self.model, self.posterior, self._whole = model, posterior, False
 
     @property
     def idata(self) -> xr.DataTree:
         """The draws as ArviZ has them: a DataTree, see the class."""
+        if not self._whole:  # laying out what is computed when it is read takes as long as sampling
+            spec = self.model.spec
+            self.idata = with_log_likelihood(spec, with_derived(spec, self.posterior.idata))
         return self.posterior.idata
 
     @idata.setter
     def idata(self, tree: xr.DataTree) -> None:
-        self.posterior = replace(self.posterior, idata=tree)
+        self.posterior, self._whole = replace(self.posterior, idata=tree), True
 
     @property
     def settings(self) -> Settings:

@@ -97,7 +97,7 @@ def plain_rhat(draws: Floats) -> Floats:
     n = length // 2
     if length < MIN_DRAWS:
         return np.full(k, np.nan)
-    out, step = np.empty(k), max(1, _BLOCK // (4 * n))
+    out, step = np.empty(k), max(1, 2 * _BLOCK // n)
     for start in range(0, k, step):
         own = draws[:, :, start : start + step]
         mean, variance = np.empty((2, 2 * chains, own.shape[2]))
