@@ -21,7 +21,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
-SHOWN = 40  # functions
+SHOWN = 14  # functions
 
 CASES = {
     "single": ("sleepstudy", "Reaction ~ Days + (Days | Subject)", {}),

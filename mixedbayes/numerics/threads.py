@@ -1,10 +1,12 @@
 """Threads of this process, and of the linear algebra below the compiled functions."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 def available_cores() -> int:
@@ -22,5 +24,13 @@ def one_blas_thread() -> Iterator[None]:
     threads in each of them, these wait for one another, and a gradient with a dense block of a
     thousand columns takes ten times as long.
     """
-    with threadpool_limits(1, user_api="blas"):
+    with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
         yield
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Those of linear algebra that are loaded; they are looked for, in milliseconds, where modules
+    have been loaded since.
+    """
+    return ThreadpoolController()
