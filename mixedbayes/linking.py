@@ -246,7 +246,7 @@ def alone(
         session = _Session(function.__qualname__, short_loops, before)
         codegen._library_class = _Libraries(session)
         try:
-            with _quickly():
+            with _quickly(), ConfigStack().enter(_own_flags()):
                 yield
         finally:
             session.open = False
@@ -287,6 +287,13 @@ class _Flags(compiler.Flags):
             own.get(name, options[name].default) == others.get(name, options[name].default)
             for name in own.keys() | others.keys()
         )
+
+
+def _own_flags() -> _Flags:
+    """What a function inherits that is compiled while another one is: nothing of that one's."""
+    flags = _Flags()
+    flags.nrt = True
+    return flags
 
 
 class _Compiler(_FunctionCompiler):
@@ -341,7 +348,11 @@ class _PartCompiler(_Compiler):
 
 
 class Inner(CPUDispatcher):
-    """A function that other compiled code calls; Python calls another compilation of it."""
+    """A function that other compiled code calls; Python calls another compilation of it.
+
+    Callers that may reassociate or contract sums have a version of their own, so that a function's
+    code does not depend on who was compiled first.
+    """
 
     def __init__(self, function: Any, options: Any) -> None:
         super().__init__(function, {}, options)
@@ -349,11 +360,28 @@ class Inner(CPUDispatcher):
             function, self.targetdescr, self.targetoptions, self.locals, compiler.Compiler
         )
         self._for_python: Any = None
+        self._versions: dict[frozenset[str], Inner] = {}
+
+    def _version(self) -> Inner:
+        """That for the function that is compiled."""
+        flags = ConfigStack.top_or_none()
+        key = frozenset(flags.fastmath.flags) if flags is not None else frozenset()
+        if not key:
+            return self
+        if key not in self._versions:
+            self._versions[key] = Inner(self.py_func, dict(self.targetoptions))
+            self._versions[key]._versions[key] = self._versions[key]
+        return self._versions[key]
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """One version for all constants."""
         plain = tuple(types.unliteral(a) for a in args)
-        return super().get_call_template(plain, {k: types.unliteral(v) for k, v in kws.items()})
+        others = {k: types.unliteral(v) for k, v in kws.items()}
+        own = self._version()
+        return super(Inner, own).get_call_template(plain, others)
+
+    def get_overload(self, sig: Any) -> Any:
+        return super(Inner, self._version()).get_overload(sig)
 
     def add_overload(self, cres: Any) -> None:
         self.overloads[tuple(cres.signature.args)] = cres
