@@ -73,13 +73,14 @@ def _nested(
 
 
 def _crossed(
-    rng: np.random.Generator, sizes: tuple[int, int], rows: int, sds: tuple[float, float]
-) -> pd.DataFrame:
+    rng: np.random.Generator, sizes: tuple[int, int], rows: int, sds: tuple[float, float],
+    family: str,
+) -> pd.DataFrame:  # fmt: skip
     """Factors a and b, each combination `rows` times."""
     a, b, _ = np.indices((*sizes, rows)).reshape(3, -1)
     eta = sds[0] * rng.standard_normal(sizes[0])[a] + sds[1] * rng.standard_normal(sizes[1])[b]
     x = rng.standard_normal(eta.size)
-    return pd.DataFrame({"y": _response(rng, eta + 0.5 * x, "gaussian"), "x": x, "a": a, "b": b})
+    return pd.DataFrame({"y": _response(rng, eta + 0.5 * x, family), "x": x, "a": a, "b": b})
 
 
 def _growth(rng: np.random.Generator) -> pd.DataFrame:
@@ -111,9 +112,13 @@ def _inside(formula: str, sizes: Sequence[int], *sds: float, family: str = "gaus
     return Design(formula, partial(_nested, sizes=sizes, sds=sds, family=family), family)
 
 
+def _across(sizes: tuple[int, int], rows: int, *sds: float, family: str = "gaussian") -> Design:
+    make = partial(_crossed, sizes=sizes, rows=rows, sds=sds, family=family)
+    return Design("y ~ x + (1 | a) + (1 | b)", make, family)
+
+
 ONE, SLOPE, DEEP = "y ~ x + (1 | g)", "y ~ x + (x | g)", "y ~ x + (1 | a/b/c)"
 TRIALS = "y | trials(n) ~ x + (x | g)"
-CROSSED = "y ~ x + (1 | a) + (1 | b)"
 
 DESIGNS: Mapping[str, Design] = {
     "three_levels": _one(ONE, 3, 10, 0.5),
@@ -132,8 +137,10 @@ DESIGNS: Mapping[str, Design] = {
     "nested_few": _inside("y ~ x + (1 | a/b)", (3, 4, 5), 0.7, 0.5),
     "nested_deep": _inside(DEEP, (5, 3, 3, 3), 0.7, 0.5, 0.5),
     "nested_zero": _inside(DEEP, (4, 3, 4, 2), 0.5, 0.0, 0.5),
-    "crossed_few": Design(CROSSED, partial(_crossed, sizes=(4, 6), rows=3, sds=(0.7, 0.5))),
-    "crossed_zero": Design(CROSSED, partial(_crossed, sizes=(3, 8), rows=2, sds=(0.0, 0.5))),
+    "crossed_few": _across((4, 6), 3, 0.7, 0.5),
+    "crossed_zero": _across((3, 8), 2, 0.0, 0.5),
+    "crossed_two_three": _across((2, 3), 5, 0.7, 0.5),
+    "crossed_two_zero": _across((2, 3), 5, 0.0, 0.0),
     "growth": Design("y ~ age * sex + (age | child)", _growth),
     "sigma_formula": Design([ONE, "sigma ~ x"], _spread),
     "student_five": _one(ONE, 5, 12, 0.5, family="student_t"),
@@ -148,5 +155,10 @@ DESIGNS: Mapping[str, Design] = {
     "negbin_slopes": _one(SLOPE, 8, 10, 0.6, 0.0, family="negative_binomial"),
     "negbin_deep": _inside(DEEP, (6, 3, 3, 3), 0.5, 0.3, 0.2, family="negative_binomial"),
     "gamma_five": _one(ONE, 5, 8, 0.3, family="gamma"),
+    "crossed_gamma": _across((3, 4), 4, 0.5, 0.3, family="gamma"),
+    "crossed_bernoulli": _across((3, 5), 6, 0.7, 0.5, family="bernoulli"),
+    "crossed_poisson": _across((2, 3), 6, 0.5, 0.0, family="poisson"),
+    "nested_poisson": _inside("y ~ x + (1 | a/b)", (3, 4, 5), 0.7, 0.5, family="poisson"),
+    "nested_poisson_two": _inside("y ~ x + (1 | a/b)", (2, 5, 4), 0.7, 0.5, family="poisson"),
     "ordered_eight": _one(ONE, 8, 12, 0.5, family="cumulative"),
 }  # fmt: skip

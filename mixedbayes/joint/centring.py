@@ -16,9 +16,6 @@ from mixedbayes.theta.whitening import CholeskyFactor
 
 _AWAY = 12.0  # of a log sd, to where it is hardly more than 0
 _MOST = 0.999  # share of the information that a finer factor's effects may take
-# Levels of a factor whose common part is known with the intercept. An InstEval-like bernoulli model
-# had 1,678 effective draws a second of a core with 15, 1,377 with 50.
-_FEW = 15
 
 
 def choose_coordinates(
@@ -91,7 +88,7 @@ def turn(scoring: Scoring, phi: Floats, at: Conditional) -> bool:
     Of several effects a level the sum over these. False where there are no such levels.
     """
     density, layout = scoring.density, scoring.layout
-    which = [own.turns or shared(layout, k) for k, own in enumerate(layout.sampled)]
+    which = [own.turns or layout.with_intercept(k) for k, own in enumerate(layout.sampled)]
     if not any(which):
         return False
     factor = _sheared(scoring, phi, at, _shares(scoring, phi, at))
@@ -108,20 +105,10 @@ def turn(scoring: Scoring, phi: Floats, at: Conditional) -> bool:
     return True
 
 
-def shared(layout: JointLayout, k: int) -> bool:
-    """Whether the intercept's coordinate has something of the k-th factor's effects."""
-    own = layout.sampled[k]
-    if not layout.design.mu.intercept or not own.common:
-        return False
-    few = own.n_levels <= _FEW and not any(link.finer == k for link in layout.links)
-    later = layout.spans()[k].start >= layout.n_first
-    return later and (own.root is not None or few)
-
-
 def _shares(scoring: Scoring, phi: Floats, at: Conditional) -> tuple[Floats | None, ...]:
     """Shares of effects in the intercept's coordinate, for which the two are not correlated."""
     layout, spans = scoring.layout, scoring.layout.spans()
-    which = [shared(layout, k) for k in range(len(spans))]
+    which = [layout.with_intercept(k) for k in range(len(spans))]
     if not any(which):
         return ()
     sds, Ws, _ = layout.hyper(phi[None])
@@ -143,8 +130,9 @@ def _sheared(
     """The factor of the precision of u and coefficients, with these in the intercept's place."""
     layout = scoring.layout
     plain = tuple(np.zeros((s.n_levels, s.width, s.width)) for s in layout.sampled)
-    tails = TailTransform.identity(len(phi))
-    written = Coordinates(plain, tails, scoring.density.coordinates.mixes, shares)
+    written = Coordinates(
+        plain, TailTransform.identity(), scoring.density.coordinates.mixes, shares
+    )
     return scoring.factor(phi, at, standardising(scoring, phi, written)[0])
 
 

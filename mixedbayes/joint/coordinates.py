@@ -69,11 +69,11 @@ class Coordinates:
 
     @classmethod
     def plain(
-        cls, h: int, shapes: Sequence[tuple[int, int]], mixes: Sequence[Floats | None] = ()
+        cls, shapes: Sequence[tuple[int, int]], mixes: Sequence[Floats | None] = ()
     ) -> Coordinates:
         """Nothing centred, no tail transformed; shapes (J, q) of the factors' effects."""
         information = tuple(np.zeros((J, q, q)) for J, q in shapes)
-        return cls(information, TailTransform.identity(h), tuple(mixes))
+        return cls(information, TailTransform.identity(), tuple(mixes))
 
     def mix(self, k: int) -> Floats | None:
         """That of the k-th factor."""

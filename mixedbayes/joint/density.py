@@ -97,7 +97,7 @@ class JointDensity(Recorded):
         layout = stacked if design.further else JointLayout(design, family, priors)
         shapes = [(s.n_levels, s.width) for s in layout.sampled]
         mixes = [s.root for s in layout.sampled]
-        coordinates = Coordinates.plain(layout.n_hyper, shapes, mixes)
+        coordinates = Coordinates.plain(shapes, mixes)
         fixed = _model_sections(layout, data)
         q = 1 if layout.first is None else layout.first.width
         rest = layout.ndim - layout.n_hyper - layout.n_first

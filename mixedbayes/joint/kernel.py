@@ -74,7 +74,7 @@ def joint(theta, grad, record):
     work = np.empty((3, h + intercept + n_effects))
     point = np.empty(h + intercept + n_effects)
     tail_slopes = np.empty((h, 2))
-    jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, tail_slopes)
+    jacobian = apply_tails(theta, reals(record, TAILS), point, tail_slopes)
     copy(theta[k0:], point[h:])
     beta, d_beta = np.empty(p), np.zeros(p)
     for i in range(len(plain)):

@@ -53,12 +53,14 @@ def approximate(density: JointDensity) -> Approximation:
     Raises numpy.linalg.LinAlgError where no mode is found.
     """
     scoring = Scoring(density)
-    plain = Hyper(scoring, TailTransform.identity(density.layout.n_hyper))
+    plain = Hyper(scoring, TailTransform.identity())
     t, converged = highest(plain, start(density.layout))
     eligible = density.layout.table.codes[: len(t), 1] != IDENTITY
-    tails = fit_tails(plain.value, t, covariance(plain, t), eligible)
+    spread = covariance(plain, t)
+    with np.errstate(all="ignore"):  # far out, where numbers may have no end
+        tails = fit_tails(plain.value, t, spread, eligible)
     hyper = plain
-    if tails.a.any():
+    if tails.bent:
         hyper = Hyper(scoring, tails)
         t, converged = highest(hyper, tails.t(t))
     spread = covariance(hyper, t)

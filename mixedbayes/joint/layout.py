@@ -31,6 +31,10 @@ from mixedbayes.priors.types import MonotonicPrior, Priors
 from mixedbayes.theta import logpriors, simplex
 from mixedbayes.theta.logpriors import Coordinate, Table, apply_links
 
+# Levels of a factor whose common part is known with the intercept. An InstEval-like bernoulli model
+# had 1,678 effective draws a second of a core with 15, 1,377 with 50.
+FEW = 15
+
 
 @dataclass(frozen=True, eq=False)
 class Link:
@@ -61,10 +65,23 @@ class JointLayout:
         """The effects of each term, see `in_order`."""
         return tuple(in_order(self.design.mu.groups))
 
-    @property
+    @cached_property
     def first(self) -> Sampled | None:
-        """The factor whose levels are independent of each other given all other effects."""
-        return self.sampled[0] if self.sampled and self.sampled[0].plain else None
+        """The factor whose levels are independent of each other given all other effects.
+
+        None where they have something in the intercept's coordinate, given which they are not.
+        """
+        if not self.sampled or not self.sampled[0].plain or self.with_intercept(0):
+            return None
+        return self.sampled[0]
+
+    def with_intercept(self, k: int) -> bool:
+        """Whether the intercept's coordinate has something of the k-th factor's effects."""
+        own = self.sampled[k]
+        if not self.design.mu.intercept or not own.common:
+            return False
+        few = own.n_levels <= FEW and not any(link.finer == k for link in self.links)
+        return own.root is not None or few
 
     @property
     def n_first(self) -> int:

@@ -35,7 +35,7 @@ SECTIONS = (
     "shares",  # (J,) likewise
     "falls",  # (D, 3) factor, finer factor, and place in `rates` of v_0 and m (J,), see coordinates
     "rates",
-    "tails",  # (h, 3) a, m, s; see theta.tails
+    "tails",  # see theta.tails
     "constant",  # (1,)
     "vectors",  # (V, 2) how many thresholds each vector has, and whether they increase
     *whitening.SECTIONS,

@@ -152,7 +152,7 @@ class MarginalDensity(Recorded):
         maps, table, lik = _Maps.of(self.layout), self.layout.table, self._likelihood
         near, tails = (
             self.surrogate or Surrogate.none(),
-            self.tails or TailTransform.identity(self.ndim),
+            self.tails or TailTransform.identity(),
         )
         likelihood = (
             jit.address(lik.function, evaluate.LIKELIHOOD_SIGNATURE),

@@ -43,7 +43,7 @@ SECTIONS = (
     "blocks",  # see terms.roots
     "sampled",  # (n_sampled, 4)
     "steps",  # of monotonic effects, see theta.simplex
-    "tails",  # (d, 3)
+    "tails",  # see theta.tails
     "share",  # (3,) or (0,), see theta.shares
     "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
     *whitening.SECTIONS,
@@ -146,7 +146,7 @@ def density(eta, gradient, record):
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
     theta, slopes = np.empty(d), np.empty((d, 2))
     call_to_theta(eta, record, WHITENING, theta)
-    jacobian = apply_tails(theta, reals(record, TAILS).reshape(d, 3), theta, slopes)
+    jacobian = apply_tails(theta, reals(record, TAILS), theta, slopes)
     share = reals(record, SHARE)
     apply_share(theta, share)
     codes, numbers = ints(record, CODES).reshape(d, 2), reals(record, NUMBERS).reshape(d, 6)

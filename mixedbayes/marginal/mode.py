@@ -85,7 +85,7 @@ def transform_tails[D: ThetaDensity](density: D, mode: Mode) -> tuple[D, Mode]:
     for f in layout.sampled:
         eligible[layout.starts[f"factor {f.name}"] : layout.starts["correlations"]] = False
     tails = fit_tails(density.logp, mode.theta, mode.covariance, eligible)
-    if not tails.a.any():
+    if not tails.bent:
         return density, mode
     transformed = replace(density, tails=tails)
     return transformed, find_mode(transformed, tails.t(mode.theta))

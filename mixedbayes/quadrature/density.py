@@ -207,11 +207,11 @@ class QuadratureDensity(Recorded):
     @cached_property
     def record(self) -> Ints:
         near = self.surrogate or Surrogate.none()
-        tails = self.tails or TailTransform.identity(self.ndim)
+        tails = self.tails or TailTransform.identity()
         own = {
             "nodes": self.rule.nodes.T, "ratios": self.rule.log_ratios, "modes": self.modes,
             "centre": self.centre, "moves": self.moves,
-            "tails": tails.table[: self.layout.joint.n_hyper],
+            "tails": tails.table,
             "terms": near.terms, "coefficients": near.coefficients,
             "square": np.array([near.radius**2]),
         }  # fmt: skip

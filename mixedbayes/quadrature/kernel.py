@@ -88,7 +88,7 @@ def marginal(theta, grad, each, found, record):
     p, first = theta.size - h - intercept, sizes[0] + sizes[3]
     blocks, means = ints(record, BLOCKS), reals(record, MEANS)
     work, point, slopes = np.empty((3, theta.size)), theta.copy(), np.empty((h, 2))
-    jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, slopes)
+    jacobian = apply_tails(theta, reals(record, TAILS), point, slopes)
     first_modes(record, point, found, each.size, 0, each.size)
     cuts = np.empty(k)
     if sizes[11]:

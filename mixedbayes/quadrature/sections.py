@@ -33,7 +33,7 @@ SECTIONS = (
     # the place of each factor, the finest first, among the roots
     "tree", "above", "places",
     "y", "size", "extra",  # (n,)
-    "tails",  # (h, 3)
+    "tails",  # see theta.tails
     "constant",  # (1,)
     "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
     *whitening.SECTIONS,

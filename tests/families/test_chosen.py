@@ -94,7 +94,7 @@ def test_every_family_says_its_priors_and_information_on_the_link_chosen():
 def test_density_is_that_of_the_model_in_pymc(family, texts):
     model = mb.Model(texts, data(), family=family)
     density = JointDensity.of(model.design, model.family, model.spec.priors)
-    plain = Coordinates.plain(density.layout.n_hyper, [])
+    plain = Coordinates.plain([])
     theta = 0.5 * np.random.default_rng(1).normal(size=density.ndim)
     named, free = density.layout.named(theta[None], plain), free_variables(model.spec)
     value, gradient = density.logp_grad(theta)

@@ -7,8 +7,8 @@ import mixedbayes as mb
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.theta.logpriors import TANH
-from mixedbayes.theta.tails import TailTransform
 from mixedbayes.theta.whitening import Whitening, factorise
+from tests.support.bends import bends
 
 FAMILIES = [
     "bernoulli", "binomial", "poisson", "negative_binomial", "gaussian", "student_t", "lognormal",
@@ -65,18 +65,14 @@ def point(density, seed=0):
     """A point (d,) where every family's density is finite and not far from its bulk."""
     theta = 0.4 * np.random.default_rng(seed).normal(size=density.ndim) + 0.1
     if density.data.front.positive:
-        theta[density.layout.coefficient_start] += 8
+        theta[density.layout.coefficient_start] += 16
     return theta
 
 
 def written_somehow(layout):
     """Coordinates centred in every degree, and tails transformed to the left and to the right."""
     rng, h = np.random.default_rng(1), layout.n_hyper
-    tails = TailTransform.identity(h)
-    for first in layout.variance_starts:
-        tails.a[first], tails.m[first], tails.s[first] = 0.6, -0.2, 0.3
-    for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
-        tails.a[last], tails.m[last], tails.s[last] = -0.3, 0.1, -0.4
+    tails = bends(layout.variance_starts, np.flatnonzero(layout.table.codes[:h, 1] == TANH))
     noise = [rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))) for g in layout.groups]
     scores = tuple(rng.normal(size=A.shape[:2]) for A in noise)
     information = tuple(2 * A @ A.transpose(0, 2, 1) for A in noise)
@@ -85,10 +81,9 @@ def written_somehow(layout):
 
 def whitening(layout):
     """A mode and a factor of some precision."""
-    rng, h, first = np.random.default_rng(2), layout.n_hyper, layout.spans()
+    rng, h = np.random.default_rng(2), layout.n_hyper
     n, d = layout.ndim - h, layout.ndim
-    q = len(layout.groups[0].terms) if first else 1
-    n_first = first[0].stop if first else 0
+    q, n_first = 1 if layout.first is None else layout.first.width, layout.n_first
     noise = 0.1 * rng.normal(size=(n, n))
     H = noise @ noise.T + np.diag(rng.uniform(1, 3, n))
     blocks = np.array([H[i : i + q, i : i + q] for i in range(0, n_first, q)]).reshape(-1, q, q)

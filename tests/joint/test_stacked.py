@@ -12,7 +12,7 @@ from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.theta.logpriors import LOG, TANH
-from mixedbayes.theta.tails import TailTransform
+from tests.support.bends import bends
 
 CASES = {
     "gaussian": ("gaussian", "y ~ x + (x | g)", ["sigma ~ x + (1 | g)"], {}),
@@ -73,11 +73,7 @@ def density_of(model):
 def somehow(layout):
     """Coordinates centred in every degree, and tails transformed to the left and to the right."""
     rng, h = np.random.default_rng(1), layout.n_hyper
-    tails = TailTransform.identity(h)
-    for first in layout.variance_starts:
-        tails.a[first], tails.m[first], tails.s[first] = 0.6, -0.2, 0.3
-    for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
-        tails.a[last], tails.m[last], tails.s[last] = -0.3, 0.1, -0.4
+    tails = bends(layout.variance_starts, np.flatnonzero(layout.table.codes[:h, 1] == TANH))
     noise = [rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))) for g in layout.groups]
     return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), tails)
 

@@ -20,7 +20,7 @@ from mixedbayes.model.build import build
 from mixedbayes.model.formulations import NonCentered
 from mixedbayes.model.free import free_variables
 from mixedbayes.theta.logpriors import TANH
-from mixedbayes.theta.tails import TailTransform
+from tests.support.bends import bends
 
 J = 8
 A = np.exp(-np.abs(np.subtract.outer(np.arange(J), np.arange(J))) / 3)
@@ -90,9 +90,7 @@ def turned(density, seed=3):
     """
     rng, layout = np.random.default_rng(seed), density.layout
     noise = [rng.normal(size=(s.n_levels, s.width, s.width)) for s in layout.sampled]
-    tails, mixes = TailTransform.identity(layout.n_hyper), []
-    for first in layout.variance_starts:
-        tails.a[first], tails.m[first], tails.s[first] = 0.6, -0.2, 0.3
+    tails, mixes = bends(layout.variance_starts), []
     for s in layout.sampled:
         V = np.linalg.qr(rng.normal(size=(s.n_levels, s.n_levels)))[0] if s.turns else None
         mixes.append(V if V is None or s.root is None else s.root @ V)

@@ -57,7 +57,7 @@ def test_pymc_has_the_compiled_density(data):
     layout = plain.layout
     theta = 0.3 * np.random.default_rng(1).normal(size=layout.ndim) + 0.1
     named = layout.named(theta[None], Coordinates.plain(
-        layout.n_hyper, [(g.n_levels, len(g.terms)) for g in layout.groups]
+        [(g.n_levels, len(g.terms)) for g in layout.groups]
     ))  # fmt: skip
     assert set(named) == set(dims_of(model.spec))
     free = free_variables(model.spec)
