@@ -20,16 +20,24 @@ from typing import Literal, Protocol
 
 _MOST_SECONDS = 120.0  # that another process is waited for
 _MOST = 3  # other processes
+# A thread reads what is asked for, so that the process ends as soon as nobody is left to ask.
 _CHILD = """
-import sys
-from importlib import import_module
+import os, sys
 sys.path[:] = {path!r}
+from importlib import import_module
+from queue import SimpleQueue
+from threading import Thread
+asked = SimpleQueue()
+def read():
+    for line in sys.stdin:
+        asked.put(line)
+    os._exit(0)
+Thread(target=read, daemon=True).start()
 import_module({first!r})
-print(flush=True)
-for line in sys.stdin:
-    module, _, name = line.strip().rpartition(".")
-    getattr(import_module(module), name).ready()
+while True:
     print(flush=True)
+    module, _, name = asked.get().strip().rpartition(".")
+    getattr(import_module(module), name).ready()
 """
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -193,6 +194,43 @@ def test_processes_end_with_this_one(module):
     beside._SHARED.end()
     assert child.wait(60) is not None
     assert module.twice(21) == 42
+
+
+ENDED = """
+import time
+from mixedbayes import beside
+beside._CHILD = beside._CHILD.replace("    getattr", "    import time; time.sleep(60); getattr")
+shared = beside.Shared()
+shared.functions["m.f"], shared.where["m.f"] = None, "left"
+shared._take = lambda to: shared.where.update({"m.f": to}) or "m.f"
+shared._start("colorsys")
+while shared.where["m.f"] == "left":
+    time.sleep(0.01)
+time.sleep(0.2)
+print(shared.children[0].pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux says who lives")
+def test_processes_end_with_one_that_is_killed():
+    """At once, whatever they are compiling."""
+    args = [sys.executable, "-c", ENDED]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
+        child = int(process.stdout.readline())
+        assert _lives(child)
+        process.kill()
+    until = time.monotonic() + 20
+    while _lives(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(child)
+
+
+def _lives(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @jit.inner
