@@ -7,9 +7,8 @@ arrays of its own.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
-
-from xarray.namedarray import pycompat, utils
 
 
 class _Dask:
@@ -21,14 +20,28 @@ class _Dask:
         return () if kind is None else (kind,)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(pycompat.DuckArrayModule("dask"), name)
+        from xarray.namedarray.pycompat import DuckArrayModule
+
+        return getattr(DuckArrayModule("dask"), name)
 
 
 def keep_dask_unloaded() -> None:
-    """From now on xarray loads Dask only for what needs it; nothing where it is loaded already."""
+    """From now on xarray loads Dask only for what needs it.
+
+    Nothing changes where it is loaded already, or where another xarray keeps its record elsewhere.
+    """
+    if "dask" in sys.modules:
+        return
+    with suppress(ImportError, AttributeError):
+        _keep_dask_unloaded()
+
+
+def _keep_dask_unloaded() -> None:
+    from xarray.namedarray import pycompat, utils
+
     known: dict[Any, Any] = pycompat._cached_duck_array_modules
-    known.setdefault("dask", _Dask())
     plain = utils.is_dask_collection
+    known.setdefault("dask", _Dask())
 
     def is_dask_collection(x: object) -> bool:
         return "dask" in sys.modules and plain(x)

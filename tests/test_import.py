@@ -92,6 +92,21 @@ print(lazy.chunks, type(lazy.data).__name__, int(lazy.sum()), lazy.to_numpy().to
     assert run.stdout.splitlines() == ["False 1.5", "((2, 2),) Array 6 [0, 1, 2, 3]"]
 
 
+@pytest.mark.parametrize("first", ["import dask", "del pycompat._cached_duck_array_modules"])
+def test_xarray_stays_as_it_is_where_dask_is_loaded_or_its_record_is_not_found(first):
+    pytest.importorskip("dask")
+    code = f"""
+from xarray.namedarray import pycompat, utils
+before = utils.is_dask_collection
+{first}
+from mixedbayes.undasked import keep_dask_unloaded
+keep_dask_unloaded()
+print(utils.is_dask_collection is before, getattr(pycompat, "_cached_duck_array_modules", {{}}))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True", "{}"]
+
+
 def test_only_the_density_that_a_fit_needs_is_compiled():
     code = (
         "import sys; "

@@ -197,7 +197,7 @@ def _findings_again(
         yield from filter(None, [autocorrelation(own, residuals(own, seed), seed, given)])
 
     if kept:
-        yield from read_again.of_rows(post, rows)
+        yield from read_again.of_rows(post, "Residuals", rows)
         yield from _normal_effects(post, seed)
     yield collinearity(post.design)
     if post.design.mu.factors:
@@ -208,7 +208,9 @@ def _findings_again(
             yield sensitivity(post)
         if post.design.used * post.n_draws <= MOST_DENSITIES:
             yield from read_again.of_rows(
-                post, lambda *_: iter([read_again.influence(post, progress)])
+                post,
+                "Influential observations",
+                lambda *_: iter([read_again.influence(post, progress)]),
             )
         yield read_again.not_checked()
     if not kept:

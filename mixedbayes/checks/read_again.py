@@ -103,13 +103,18 @@ def check_order(post: Posterior, order: object) -> None:
 
 
 def of_rows(
-    post: Posterior, find: Callable[[Posterior, Posterior | None], Iterator[Finding]]
+    post: Posterior,
+    what: str,
+    find: Callable[[Posterior, Posterior | None], Iterator[Finding]],
 ) -> Iterator[Finding]:
-    """What `find` says of the rows that were read; one sentence where they are not at hand."""
+    """What `find` says of the rows that were read; one sentence where they are not at hand.
+
+    `what` is not looked at then, in the plural and as a sentence begins.
+    """
     try:
         some = some_of(post)
     except ModelError as reason:
-        said = f"Residuals were not looked at: {reason}."
+        said = f"{what} were not looked at: {reason}."
         yield Finding("Not checked", said, True, pd.DataFrame())
         return
     yield from find(some.spread, some.levels)

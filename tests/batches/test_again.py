@@ -182,8 +182,9 @@ def test_few_rows_of_many(frame, monkeypatch):
 def test_check_without_rows(there, tmp_path):
     """Of a file without its rows the rest is checked, and it says why they are not."""
     again = mb.load(there.save(tmp_path / "fit.nc")).check(progress=False)
-    said = " ".join(f.said for f in again.findings if f.title == "Not checked")
-    assert "not at hand" in said
+    said = [f.said for f in again.findings if f.title == "Not checked"]
+    assert ["not at hand" in text for text in said] == [True, True, False]
+    assert [text.split(" ")[0] for text in said] == ["Residuals", "Influential", "Slopes"]
     assert "Sds and correlations" in again.tables
 
 

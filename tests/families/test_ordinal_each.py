@@ -9,12 +9,18 @@ from mixedbayes.joint.loop import loop_of
 from mixedbayes.quadrature.rows import rows_of
 
 ORDINAL = [name for name, kind in FAMILIES.items() if kind().thresholds]
-CASES = [(name, link) for name in ORDINAL for link in ("logit", "probit", "cloglog")]
 CUTS = {
     "usual": np.array([-1.0, 0.2, 0.7, 2.5]),
     "close": np.array([-1.0, -1.0 + 1e-5, 0.7, 0.7 + 1e-3]),
     "far": np.array([-60.0, -20.0, 25.0, 600.0]),
 }
+CASES = [
+    (name, link, cuts)
+    for name in ORDINAL
+    for link in ("logit", "probit", "cloglog")
+    for cuts in CUTS
+    if (link, cuts) != ("cloglog", "far")  # exp(600) is a probability of 0 for some rows
+]
 N, FIRST = 40, 3  # rows, of which the first ones are those of other levels
 
 
@@ -50,11 +56,8 @@ def some_rows(seed=1):
     return 2.0 * rng.normal(size=N), (np.arange(N) % 5).astype(float), rng.uniform(0.5, 2, N)
 
 
-@pytest.mark.parametrize(("name", "link"), CASES)
-@pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.parametrize(("name", "link", "cuts"), CASES)
 def test_rows_add_up_to_the_loop(name, link, cuts):
-    if (link, cuts) == ("cloglog", "far"):
-        return  # exp(600) is a probability of 0 for some rows
     eta, y, size = some_rows()
     density = family_from_names(name, link).row_density
     compared(density, eta, y, size, np.zeros(N), CUTS[cuts])
