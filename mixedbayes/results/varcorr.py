@@ -306,7 +306,7 @@ def varcorr(
     >>> fit = mb.fit(formula, herds, family="binomial", seed=1)
     >>> fit.varcorr(exponentiate=True)
       group       term median odds ratio lower upper ess_bulk  rhat
-    0  herd  Intercept             1.941 1.430 3.188     5196 1.002
+    0  herd  Intercept             1.955 1.421 3.141     7054 1.002
     """
     how = Description.asked(prob, statistics, interval)
     if exponentiate:
