@@ -123,6 +123,8 @@ def rows_of(density: RowDensity, front: Front, codes: tuple[int, ...]) -> Any:
     numbers: of each the code of the link of its formula, 0 without one, see `families.fronts`.
     """
     if density.row is None:
+        if len(set(codes[1:])) > 1:
+            raise ValueError(f"linear predictors beside the first have different links: {codes}")
         return _rows_of_vector(density, (codes[0], codes[-1]) if codes else ())
     body = _of_predictors(density, front, codes) if any(codes) else _alike(density, front, codes)
     return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy", fastmath={"contract"})(body)

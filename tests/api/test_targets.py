@@ -209,7 +209,8 @@ def test_correlations_of_population_effects(pair):
     vcov = np.array(reml["fixed"]["vcov"])
     sd = np.sqrt(np.diagonal(vcov))
     found = np.corrcoef(population_draws(fit))
-    np.testing.assert_allclose(found, vcov / np.outer(sd, sd), atol=0.1)  # the posterior of ex33 is .04 from REML
+    # that of ex33 differs by .04
+    np.testing.assert_allclose(found, vcov / np.outer(sd, sd), atol=0.1)
 
 
 PROFILED = [
