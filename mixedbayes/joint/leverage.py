@@ -39,7 +39,7 @@ def leverages(first: Floats, refs: Ints, rest: Matrix, factor: CholeskyFactor, w
     some = np.flatnonzero(abs(rest).sum(axis=0))
     others, couplings = rest[:, some], factor.couplings[:, some]
     if isinstance(couplings, np.ndarray) and q:
-        by_level = couplings.reshape(-1, q, len(some))
+        by_level = couplings.reshape(len(couplings) // q, q, len(some))
         others = others - np.einsum("ni,nij->nj", own, by_level[refs])
     elif q:
         index = (refs[:, None] * q + np.arange(q)).ravel()

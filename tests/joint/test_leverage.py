@@ -16,6 +16,7 @@ FORMULAS = [
     ["y ~ x + (1 | g)", "sigma ~ x + (1 | h)"],
     ["y ~ x + (1 | g) + (1 | h)", "sigma ~ x"],
     ["y ~ x", "sigma ~ x"],
+    ["y ~ 0 + (1 | g)", "sigma ~ x"],
 ]
 
 
