@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -353,9 +354,11 @@ def _fit(task: One) -> Found:
 
 
 def _said(error: Exception) -> str:
-    """An error in words: ours say all, of others the kind is named."""
-    own = isinstance(error, MixedBayesError) and str(error)
-    return str(error) if own else f"{type(error).__name__}: {error}"
+    """An error in words: ours say all, of others kind and place are named."""
+    if isinstance(error, MixedBayesError) and str(error):
+        return str(error)
+    at = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno})"
 
 
 def _health(post: Posterior | None, seconds: float, error: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def leave_out(
     spec = anchored(post.spec)
     draws = post.made.again(replace(spec, design=_without(spec, held_out, units, taken)), number)
     left = Posterior(spec, xr.DataTree.from_dict({"posterior": draws}))
-    rhat = largest_rhat(draws)
+    rhat = population_rhat(draws)
     if len(units) > 1 or (taken is not None and taken[0] > 1):
         return Refit(log_mean(_density(left, held_out, units, alone=False)), rhat)
     full, density = (
@@ -124,7 +124,7 @@ def log_mean(log_density: Floats) -> Floats:
         return np.log(np.exp(log_density - most).mean(axis=0)) + most
 
 
-def largest_rhat(draws: xr.Dataset) -> float:
+def population_rhat(draws: xr.Dataset) -> float:
     """Largest rhat of the parameters that are not group effects."""
     values = population_draws(draws)
     if values.shape[1] < 2 or not len(values):

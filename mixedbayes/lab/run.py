@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from mixedbayes import names
 from mixedbayes.api.parallel import each, processes
 from mixedbayes.api.sampled import Sampled
 from mixedbayes.errors import MixedBayesError, ModelError
@@ -17,8 +15,7 @@ from mixedbayes.lab.question import Answer, Question, answered
 from mixedbayes.lab.source import Source
 from mixedbayes.predict.streams import named_stream
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.sample.convergence import FAR_RHAT
-from mixedbayes.sample.health import MIN_DRAWS, health, plain_rhat
+from mixedbayes.sample.convergence import FAR_RHAT, largest_rhat
 from mixedbayes.sample.settings import Settings
 
 MOST_DIVERGENT = 0.01  # share of the draws
@@ -119,26 +116,6 @@ def _sound(post: Posterior) -> bool:
     diverging = post.sample_stats().get("diverging")
     divergences = 0 if diverging is None else int(diverging.sum())
     return largest_rhat(post.draws) < FAR_RHAT and divergences <= MOST_DIVERGENT * post.n_draws
-
-
-def largest_rhat(draws: xr.Dataset) -> float:
-    """The largest rhat of all numbers that vary; of group effects those of the values alone.
-
-    Group effects are many, and drawn given the rest, so that chains that agree there disagree in
-    their places at most, which takes no ranks to see. It is infinite where chains stand still, each
-    at its own place; 1 where there are too few draws, or chains, to tell.
-    """
-    if draws.sizes[names.CHAIN] < 2 or draws.sizes[names.DRAW] < MIN_DRAWS:
-        return 1.0
-    found = [np.ones(1)]
-    for name, x in draws.data_vars.items():
-        dims = [d for d in x.dims if d not in (names.CHAIN, names.DRAW)]
-        own = x.transpose(*dims, names.CHAIN, names.DRAW).to_numpy().astype(float, copy=False)
-        own = own.reshape(-1, *own.shape[-2:])
-        own = own[(own != own[:, :1, :1]).any(axis=(1, 2))]
-        effects = names.is_ranef(str(name))
-        found.append(plain_rhat(np.moveaxis(own, 0, -1)) if effects else health(own)[1])
-    return float(np.nan_to_num(np.concatenate(found), nan=np.inf).max())
 
 
 def proportion(hits: int, of: int, prob: float = 0.95) -> tuple[float, float]:

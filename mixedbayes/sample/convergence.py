@@ -150,6 +150,28 @@ def check_convergence(
     )
 
 
+def largest_rhat(draws: xr.Dataset) -> float:
+    """The largest rhat of all numbers that vary; of group effects those of the values alone.
+
+    Group effects are many, and drawn given the rest, so that chains that agree there disagree in
+    their places at most, which takes no ranks to see. It is infinite where chains stand still, each
+    at its own place; 1 where there are too few draws, or chains, to tell.
+    """
+    if draws.sizes[names.CHAIN] < 2 or draws.sizes[names.DRAW] < health.MIN_DRAWS:
+        return 1.0
+    found = [np.ones(1)]
+    for name, x in draws.data_vars.items():
+        dims = [d for d in x.dims if d not in (names.CHAIN, names.DRAW)]
+        own = x.transpose(*dims, names.CHAIN, names.DRAW).to_numpy().astype(float, copy=False)
+        own = own.reshape(-1, *own.shape[-2:])
+        own = own[(own != own[:, :1, :1]).any(axis=(1, 2))]
+        effects = names.is_ranef(str(name))
+        found.append(
+            health.plain_rhat(np.moveaxis(own, 0, -1)) if effects else health.health(own)[1]
+        )
+    return float(np.nan_to_num(np.concatenate(found), nan=np.inf).max())
+
+
 def _variable(x: xr.DataArray) -> tuple[pd.DataFrame, int]:
     """Numbers of one variable, and how many of its quantities were left out."""
     dims = [str(d) for d in x.dims if d not in (names.CHAIN, names.DRAW)]

@@ -1,10 +1,13 @@
 """One model of many data sets, each by itself."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.api.separate import _said
 from mixedbayes.errors import DataError, ModelError
 
 HOW = {"draws": 100, "tune": 100, "chains": 2, "seed": 3, "progress": False}
@@ -212,6 +215,12 @@ def test_errors_that_are_not_ours_are_rows(data):
     errors = many.units().set_index("region")["error"]
     assert errors["n"] == ""
     assert "no such x" in errors["s"]
+
+
+def test_errors_of_other_kinds_say_where():
+    with pytest.raises(KeyError) as found:
+        {}["x"]
+    assert re.fullmatch(r"KeyError: 'x' \(test_separate.py, line \d+\)", _said(found.value))
 
 
 def test_what_all_fail_for_is_raised(data):

@@ -8,7 +8,8 @@ import mixedbayes as mb
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.lab.power import Power
 from mixedbayes.lab.question import Answer, answered
-from mixedbayes.lab.run import Outcome, largest_rhat
+from mixedbayes.lab.run import Outcome
+from mixedbayes.sample.convergence import largest_rhat
 
 SMALL = {"simulations": 4, "seed": 1, "progress": False, "draws": 100, "chains": 2}
 
