@@ -50,7 +50,7 @@ class Resolved:
             return (
                 f"the effects of {' and '.join(factors)} cannot be integrated out: {_FAR[0]:g} to "
                 f"{_FAR[-1]:g} posterior sds from the mode their sds are so large that "
-                f"{self.nodes} nodes in each dimension do not follow what levels say of those above"
+                f"{self.nodes} nodes in each dimension are too few for their integrals"
             )
         if self.change < UNRESOLVED:
             return None
