@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special
 
 import mixedbayes as mb
@@ -112,14 +113,38 @@ def grouped(family: str, groups: int, sds: tuple[float, ...]) -> pd.DataFrame:
     g, x = np.repeat(np.arange(groups), 5), rng.normal(size=5 * groups)
     b = rng.normal(size=(groups, 2)) * (*sds, 0.0)[:2]
     eta = 0.5 + 0.3 * x + b[g, 0] + b[g, 1] * x
-    y = rng.poisson(np.exp(eta)) if family == "poisson" else rng.random(g.size) < special.expit(eta)
-    return pd.DataFrame({"y": y.astype(int), "x": x, "g": g})
+    return pd.DataFrame({"y": _drawn(rng, family, eta), "x": x, "g": g})
 
 
-def _grouped(family: str, groups: int, *, slopes: bool, peers: tuple[str, ...]) -> Case:
-    sds = {"poisson": (0.6, 0.3), "bernoulli": (1.2, 0.6)}[family]
-    make = partial(grouped, family, groups, sds if slopes else sds[:1])
-    formula = SLOPES if slopes else "y ~ x + (1 | g)"
+def of_two(family: str, levels: int, sd: float, *, within: bool) -> pd.DataFrame:
+    """Five rows of each level; a second factor of a tenth as many, above it or crossed with it."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(levels), 5), rng.normal(size=5 * levels)
+    second = g // 10 if within else rng.integers(0, levels // 10, g.size)
+    eta = 0.5 + 0.3 * x + sd * (rng.normal(size=levels)[g] + rng.normal(size=levels)[second])
+    y = _drawn(rng, family, eta)
+    a, b = (second, g % 10) if within else (g, second)
+    return pd.DataFrame({"y": y, "x": x, "a": a, "b": b})
+
+
+def _drawn(rng: np.random.Generator, family: str, eta: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Responses, of a negative binomial with shape 2."""
+    if family == "bernoulli":
+        return (rng.random(eta.size) < special.expit(eta)).astype(int)
+    mean = np.exp(eta)
+    return rng.poisson(mean if family == "poisson" else mean * rng.gamma(2, 0.5, eta.size))
+
+
+def _sized(family: str, shape: str, levels: int) -> Case:
+    """Counts or outcomes of many levels, bambi beside us up to a thousand."""
+    sds = (1.2, 0.6) if family == "bernoulli" else (0.6, 0.3)
+    peers = ("bambi",) if levels <= 1000 else ()
+    if shape in ("nested", "crossed"):
+        make = partial(of_two, family, levels, sds[0], within=shape == "nested")
+        formula = NESTED if shape == "nested" else CROSSED
+        return Case(shape, formula, make, peers=peers, family=family)
+    make = partial(grouped, family, levels, sds if shape == "slopes" else sds[:1])
+    formula = SLOPES if shape == "slopes" else "y ~ x + (1 | g)"
     return Case("single", formula, make, peers=peers, family=family)
 
 
@@ -388,12 +413,10 @@ CASES: Mapping[str, Case] = {
         written={"bambi": "r2['Y'] ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)"},
     ),
     **{
-        f"glmm_{family}_{'slopes' if slopes else 'intercepts'}_{groups}": _grouped(
-            family, groups, slopes=slopes, peers=("bambi",) if groups <= 1000 else ()
-        )
-        for family in ("poisson", "bernoulli")
-        for slopes in (True, False)
-        for groups in (100, 1_000, 10_000, 100_000)
+        f"glmm_{family}_{shape}_{levels}": _sized(family, shape, levels)
+        for family in ("poisson", "bernoulli", "negative_binomial")
+        for shape in ("slopes", "intercepts", "nested", "crossed")
+        for levels in (100, 1_000, 10_000, 100_000)
     },
     "insteval": Case(
         "crossed",

@@ -45,7 +45,8 @@ def _fit(case: Case, data: Any, seed: int, method: str) -> dict[str, Any]:
     begin = time.perf_counter()
     formula = bmb.Formula(*case.formula_of("bambi").split("; "))
     priors = dict(case.bambi_priors(bmb)) or None
-    model = bmb.Model(formula, data, family=case.family, priors=priors, extra_namespace={"np": np})
+    family = {"negative_binomial": "negativebinomial"}.get(case.family, case.family)
+    model = bmb.Model(formula, data, family=family, priors=priors, extra_namespace={"np": np})
     idata = model.fit(
         draws=DRAWS,
         chains=CHAINS,
