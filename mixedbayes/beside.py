@@ -75,7 +75,7 @@ class Shared:
             for f in functions:
                 self.functions[f.symbol], self.where[f.symbol] = f, "left"
             self._changed.notify_all()
-            wanted = min(_MOST, cores() - 1, list(self.where.values()).count("left"))
+            wanted = min(_MOST, available_cores() - 1, list(self.where.values()).count("left"))
             for _ in range(wanted - len(self.children)):
                 self._start(functions[0].symbol.rpartition(".")[0])
 
@@ -211,10 +211,14 @@ def turn(symbol: str) -> Iterator[bool]:
 def possible() -> bool:
     """Whether other processes can compile."""
     frozen = getattr(sys, "frozen", False)
-    return cores() > 1 and not frozen and Path(sys.executable or "").stem.startswith("python")
+    return (
+        available_cores() > 1
+        and not frozen
+        and Path(sys.executable or "").stem.startswith("python")
+    )
 
 
-def cores() -> int:
+def available_cores() -> int:
     """Processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -3,8 +3,8 @@
 numba finds kept code by the file of the compiled function alone, and by its closure, in which
 functions are never the same twice. Here code is found by the sources of every function that is
 compiled into it, so that it never outlives one of them, and loops that are made for a function are
-kept as well. With `linking`, the only module that relies on numba's internals; tests/test_jit.py
-says on which.
+kept as well. This module and `linking` alone rely on numba's internals; tests/test_jit.py says on
+which.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def module(tmp_path, monkeypatch):
     other = SOURCE.replace("twice", "thrice").replace("2 * n", "3 * n")
     (tmp_path / "twice_elsewhere.py").write_text(SOURCE + other)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(beside, "cores", lambda: 2)
+    monkeypatch.setattr(beside, "available_cores", lambda: 2)
     monkeypatch.setattr(beside, "_SHARED", None)
     yield importlib.import_module("twice_elsewhere")
     del sys.modules["twice_elsewhere"]
@@ -177,7 +177,7 @@ def test_no_process_is_started_where_none_helps(module, monkeypatch):
         return n
 
     jit.ahead(local)  # which no other process finds
-    values = (sys, "executable", "/opt/application"), (beside, "cores", lambda: 1)
+    values = (sys, "executable", "/opt/application"), (beside, "available_cores", lambda: 1)
     for where, name, value in values:
         with monkeypatch.context() as patch:
             patch.setattr(where, name, value)

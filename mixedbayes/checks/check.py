@@ -188,11 +188,11 @@ def _findings_again(
     yield convergence(post)
     kept = _kept(post)
 
-    def rows(spread: Posterior, levels: Posterior | None) -> Iterator[Finding]:
+    def rows(spread: Posterior, whole: Posterior | None) -> Iterator[Finding]:
         found = residuals(spread, seed)
         yield from (location(found), shape(found, spread), scale(found))
         yield from filter(None, [ends(found, spread)])
-        own = levels or spread
+        own = whole or spread
         given = None if order is None else given_order(own.design, order)
         yield from filter(None, [autocorrelation(own, residuals(own, seed), seed, given)])
 

@@ -33,13 +33,8 @@ def to_rows(total, theta, root, information, scores, b, u, above, eta, h, record
     ez, mixes, shares = reals(record, ZED), reals(record, MIXES), reals(record, SHARES)
     common = 0.0
     for k in range(len(factors) - 1, -1, -1):  # coarser factors are later
-        q, J, e, m0, w0 = (
-            factors[k, 0],
-            factors[k, 1],
-            factors[k, 3],
-            factors[k, 11],
-            factors[k, 12],
-        )
+        q, J, e = factors[k, 0], factors[k, 1], factors[k, 3]
+        m0, w0 = factors[k, 11], factors[k, 12]
         s, c, o = factors[k, 2], factors[k, 7], e - h
         for i in range(len(nests)):
             if nests[i, 0] == k:
@@ -90,13 +85,8 @@ def from_rows(slope, root, information, scores, u, above, d_root, grad, pull, h,
             q, refs[factors[k, 5] :], ez[factors[k, 6] :],
         )  # fmt: skip
     for k in range(len(factors)):
-        q, J, e, m0, w0 = (
-            factors[k, 0],
-            factors[k, 1],
-            factors[k, 3],
-            factors[k, 11],
-            factors[k, 12],
-        )
+        q, J, e = factors[k, 0], factors[k, 1], factors[k, 3]
+        m0, w0 = factors[k, 11], factors[k, 12]
         s, c, o = factors[k, 2], factors[k, 7], e - h
         S, dS = root[s : s + q * q].reshape(q, q), d_root[s : s + q * q].reshape(q, q)
         own, up = db[o : o + J * q], above[o : o + J * q]

@@ -1,6 +1,5 @@
 """Threads of this process, and of the linear algebra below the compiled functions."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +7,9 @@ from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
+from mixedbayes.beside import available_cores
 
-def available_cores() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+__all__ = ["available_cores", "one_blas_thread"]
 
 
 @contextmanager
