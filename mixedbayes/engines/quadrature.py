@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 #                                  wine          30 levels     100           300          1,000
 #     cumulative, (1 | g)          4700, 2800    3500, 3200    3500, 1600                 890, 480
 #     cumulative, probit                                       3100, 1700                 610, 490
-#     cumulative, (x | g)                        410, 1000     1500, 420     520, 210     300 or 40, 110
+#     cumulative, (x | g)                      410, 1000    1500, 420     520, 210   300 or 40, 110
 #     sratio, acat                                             3800, 1300 and 2800, 530
 #     categorical, 3 of them                                   850, 670                   130, 116
 #
