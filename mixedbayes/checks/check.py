@@ -423,10 +423,12 @@ def influence(found: Loo) -> Finding:
     high, held_out = found.high, found.held_out
     if len(high):
         k, one = float(np.asarray(found.pareto_k)[high[0]]), held_out.count(high) == 1
-        who = held_out.what if one else f"{held_out.count(high):,} {held_out.whats}"
+        which = held_out.names(high)
+        alone = which if held_out.by_observation else f"{held_out.target} {which}"
+        who = alone if one else f"{held_out.count(high):,} {held_out.whats} ({which})"
         target = "" if held_out.by_observation else f"{held_out.target!r}, "
         said = (
-            f"Pareto k of {who} ({held_out.names(high)}) is {'' if one else 'up to '}{k:.2f}, "
+            f"Pareto k of {who} is {'' if one else 'up to '}{k:.2f}, "
             f"above its limit {found.good_k:.2f}: weights cannot tell reliably what the posterior "
             f"is without {'it. It' if one else 'each. They'} may be unusual, or simply weigh much; "
             f"loo({target}refit=True) fits without {'it' if one else 'each'}."
