@@ -37,13 +37,19 @@ LONG = {
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.option, "loadscopereorder"):  # of xdist, which takes files as they come then
         config.option.loadscopereorder = False
+    files = {_name(path) for path in Path(__file__).parent.rglob("test_*.py")}
+    if gone := LONG.keys() - files:
+        raise pytest.UsageError(f"LONG in tests/conftest.py names no file: {', '.join(gone)}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first, a usual test being a tenth of a second."""
     counts = Counter(item.path for item in items)
-    names = {path: "/".join(path.parts[-2:]) for path in counts}
-    items.sort(key=lambda item: -LONG.get(names[item.path], 0.1 * counts[item.path]))
+    items.sort(key=lambda item: -LONG.get(_name(item.path), 0.1 * counts[item.path]))
+
+
+def _name(path: Path) -> str:
+    return "/".join(path.parts[-2:])
 
 
 @pytest.fixture(scope="session")
