@@ -185,12 +185,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         k,
         layout.ndim - layout.coefficient_start - mu.intercept,
     )
-    effects = list(layout.priors.mu.effects)
-    plain = [(k, effects.index(mu.terms[k])) for k in layout.priors.mu.plain]
-    stepped = [
-        (len(m.effect.columns), effects.index(m.name), at, *m.effect.columns)
-        for m, at in zip(layout.monotonic, layout.share_starts, strict=True)
-    ]
+    plain, steps = layout.stepped
     # The normal constants of the effects are part of the density, and the k! orders in which
     # independent draws become the same thresholds.
     constant = data.constant - 0.5 * np.log(2 * np.pi) * layout.n_effects
@@ -207,8 +202,8 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         "Z": np.concatenate([np.zeros(0), *Z]),
         "X": layout.columns(mu.X[rows]),
         "means": layout.centre.means,
-        "plain": np.array(plain, np.int64).reshape(-1, 2),
-        "steps": np.array([i for row in stepped for i in row], np.int64),
+        "plain": plain,
+        "steps": steps,
         "offset": np.zeros(n) if mu.offset is None else mu.offset[rows],
         "y": data.y,
         "size": data.size,

@@ -35,6 +35,7 @@ from mixedbayes.joint.sections import (
     WHITENING,
     WHY,
 )
+from mixedbayes.joint.stepped import column_slopes, columns_of
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta.logpriors import log_prior
 from mixedbayes.theta.record import (
@@ -52,13 +53,6 @@ from mixedbayes.theta.whitening import call_to_theta, call_to_z
 
 
 @jit.inner
-def _share(t):
-    """What a share is of its coordinate."""
-    e = math.exp(-abs(t))
-    return (1.0 if t > 0 else e) / (1.0 + e)
-
-
-@jit.inner
 def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = ints(record, SIZES)
@@ -70,24 +64,14 @@ def joint(theta, grad, record):
     shares = reals(record, SHARES)
     n_effects = sizes[11]
     K, k0 = len(factors), theta.size - n_effects - intercept
-    plain, steps = ints(record, PLAIN).reshape(-1, 2), ints(record, STEPS)
+    plain, steps = ints(record, PLAIN), ints(record, STEPS)
     work = np.empty((3, h + intercept + n_effects))
     point = np.empty(h + intercept + n_effects)
     tail_slopes = np.empty((h, 2))
     jacobian = apply_tails(theta, reals(record, TAILS), point, tail_slopes)
     copy(theta[k0:], point[h:])
     beta, d_beta = np.empty(p), np.zeros(p)
-    for i in range(len(plain)):
-        beta[plain[i, 0]] = theta[k0 + intercept + plain[i, 1]]
-    at = 0
-    while at < steps.size:
-        D, left = steps[at], 1.0
-        average = theta[k0 + intercept + steps[at + 1]]
-        for i in range(D):
-            z = _share(point[steps[at + 2] + i]) if i < D - 1 else 1.0
-            beta[steps[at + 3 + i]] = average * D * left * z
-            left *= 1.0 - z
-        at += D + 3
+    columns_of(plain, steps, theta[k0 + intercept :], point, beta)
     m, levels = sizes[7], h - sizes[10]  # thresholds begin there
     vectors, cuts = ints(record, VECTORS).reshape(-1, 2), np.empty(h - levels)
     first = levels
@@ -174,25 +158,8 @@ def joint(theta, grad, record):
     for i in range(n):
         for j in range(p):
             d_beta[j] += X[i, j] * slope[i]
-    for i in range(len(plain)):
-        grad[k0 + intercept + plain[i, 1]] += d_beta[plain[i, 0]]
-    at = 0
-    while at < steps.size:
-        D, effect, first = steps[at], k0 + intercept + steps[at + 1], steps[at + 2]
-        # what a unit of that which is left after i shares adds, by the steps that follow
-        after = np.empty(D)
-        after[D - 1] = d_beta[steps[at + 2 + D]]
-        for i in range(D - 2, -1, -1):
-            z = _share(point[first + i])
-            after[i] = z * d_beta[steps[at + 3 + i]] + (1.0 - z) * after[i + 1]
-        grad[effect] += D * after[0]
-        left = theta[effect] * D
-        for i in range(D - 1):
-            z = _share(point[first + i])
-            own = d_beta[steps[at + 3 + i]]
-            work[2, first + i] += left * (own - after[i + 1]) * z * (1.0 - z)
-            left *= 1.0 - z
-        at += D + 3
+    effects, d_effects = theta[k0 + intercept :], grad[k0 + intercept :]
+    column_slopes(plain, steps, effects, point, d_beta, d_effects, work[2])
     pull = work[2, h] if shares.size else 0.0
     call_from_rows(slope, root, information, scores, u, above, d_root, grad, pull, h, record)
     root_slopes(work, blocks, W, d_root)

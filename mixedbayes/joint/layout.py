@@ -244,6 +244,22 @@ class JointLayout:
         return out
 
     @property
+    def stepped(self) -> tuple[Ints, Ints]:
+        """Column and population effect, of those that are one another's; and of each monotonic
+        effect the number D of its steps, which effect it is, the coordinate of its first share, and
+        its D columns.
+        """
+        mu = self.priors.mu
+        effects = list(mu.effects)
+        plain = [(k, effects.index(self.design.mu.terms[k])) for k in mu.plain]
+        steps = [
+            i
+            for m, at in zip(self.monotonic, self.share_starts, strict=True)
+            for i in (len(m.effect.columns), effects.index(m.name), at, *m.effect.columns)
+        ]
+        return np.array(plain, np.int64).reshape(-1, 2), np.array(steps, np.int64)
+
+    @property
     def n_hyper(self) -> int:
         """Variances, correlations and the family's parameters: the first coordinates."""
         return len(self._hyper)

@@ -15,6 +15,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.links import Identity
 from mixedbayes.joint.data import row_data
 from mixedbayes.joint.layout import JointLayout
+from mixedbayes.joint.search import start
 from mixedbayes.joint.stacked import StackedLayout
 from mixedbayes.marginal.density import Affine, Surrogate
 from mixedbayes.priors.placement import Placement
@@ -27,6 +28,7 @@ from mixedbayes.quadrature.nested import address as nested_address
 from mixedbayes.quadrature.obstacle import concave
 from mixedbayes.quadrature.rule import Rule
 from mixedbayes.quadrature.sections import SECTIONS
+from mixedbayes.quadrature.stepped import address as stepped_address
 from mixedbayes.terms.roots import HEAD
 from mixedbayes.theta.logpriors import Table
 from mixedbayes.theta.record import Recorded, pack
@@ -35,6 +37,7 @@ from mixedbayes.theta.whitening import Whitening
 
 _STEP = 0.01  # of the differences that say how modes move, in each coordinate's units
 _DIFFERENCE = 1e-4  # of the differences of rows' slopes, in scales of their predictor
+_NO_STEPS = np.zeros(0, np.int64)
 _OF_RESPONSES = 0.1  # scale of a predictor in the response's units, of most responses' spread
 
 
@@ -73,6 +76,8 @@ class Coordinates:
         """
         joint = self.joint
         X = joint.columns(joint.design.mu.X)
+        if (A := joint.steps(start(joint))) is not None:  # at equal shares
+            X = X @ A
         if joint.design.mu.intercept:
             X = np.column_stack([np.ones(len(X)), X])
         sd = np.sqrt(np.mean(np.square(X / self.scales[:, None]), axis=0))
@@ -161,13 +166,14 @@ class QuadratureDensity(Recorded):
         ordered = any(map(layout.in_order, layout.vectors))
         # independent draws become the same thresholds in so many orders
         orders = math.lgamma(layout.n_thresholds + 1) if ordered else 0.0
+        plain, steps = layout.stepped if layout.monotonic else (_NO_STEPS, _NO_STEPS)
         acting = np.flatnonzero(Z.reshape(P, -1).any(axis=1))
         sizes = (
             layout.n_hyper, layout.n_parameters, Z.shape[1], mu.intercept, layout.level_at_zero,
             rows.address(data.density, data.front, codes), address(),
             0 if any(codes) else data.density.n_kept, concave(design, family),
             0 if tree is None else nested_address(),
-            layout.n_thresholds, ordered,
+            layout.n_thresholds, ordered, stepped_address() if layout.monotonic else 0,
         )  # fmt: skip
         sections: dict[str, Floats | Ints] = {
             "sizes": np.array(sizes, np.int64),
@@ -183,6 +189,8 @@ class QuadratureDensity(Recorded):
             "offset": np.zeros(len(every)) if mu.offset is None else mu.offset[every],
             "acting": acting,
             "steps": _DIFFERENCE * scales[every],
+            "plain": plain,
+            "stepped": steps,
             **(Hierarchy.NONE if tree is None else tree.sections()),
             "y": data.y[order],
             "size": data.size[order],

@@ -45,6 +45,8 @@ from mixedbayes.quadrature.sections import (
     WHITENING,
     WHY,
     ZED,
+    call_stepped,
+    coefficients,
     first_modes,
     keep,
     linear_predictor,
@@ -85,11 +87,12 @@ def marginal(theta, grad, each, found, record):
     """
     sizes = ints(record, SIZES)
     h, m, q, intercept, at_zero, k = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[10]
-    p, first = theta.size - h - intercept, sizes[0] + sizes[3]
+    effects = theta[h + intercept :]
     blocks, means = ints(record, BLOCKS), reals(record, MEANS)
     work, point, slopes = np.empty((3, theta.size)), theta.copy(), np.empty((h, 2))
     jacobian = apply_tails(theta, reals(record, TAILS), point, slopes)
     first_modes(record, point, found, each.size, 0, each.size)
+    beta = coefficients(record, effects, point)
     cuts = np.empty(k)
     if sizes[11]:
         jacobian += put_in_order(theta[h - k : h], cuts)
@@ -98,8 +101,8 @@ def marginal(theta, grad, each, found, record):
         copy(point[h - k : h], cuts)
     if at_zero:
         shift = 0.0
-        for j in range(p):
-            shift += means[j] * theta[first + j]
+        for j in range(beta.size):
+            shift += means[j] * beta[j]
         if intercept:
             point[h] -= shift
         for i in range(h - k, h):
@@ -114,7 +117,7 @@ def marginal(theta, grad, each, found, record):
     W, L, d_L = np.empty(wide * wide), np.zeros(wide * wide), np.zeros(wide * wide)
     roots(work, blocks, W, L)
     n, J = reals(record, WHY).size, each.size
-    eta = linear_predictor(record, theta, h, intercept, 0, n)
+    eta = linear_predictor(record, theta, h, intercept, beta, 0, n)
     parameters, wanted = np.empty(m), grad.size > 0
     copy(work[0, h - m : h], parameters)
     copy(cuts, parameters[m - k :])
@@ -143,19 +146,23 @@ def marginal(theta, grad, each, found, record):
     if not wanted:
         return total + reals(record, CONSTANT)[0]
     copy(work[2], grad)
+    d_effects = grad[h + intercept :]
+    d_beta = d_effects if sizes[12] == 0 else np.zeros(beta.size)
     if at_zero:
         d_shift = -work[2, h] if intercept else 0.0
         for i in range(h - k, h):
             d_shift += work[2, i]
-        for j in range(p):
-            grad[first + j] += means[j] * d_shift
+        for j in range(beta.size):
+            d_beta[j] += means[j] * d_shift
     X = reals(record, EX)
     if intercept:
         for i in range(n):
             grad[h] += d_eta[i]
-    for j in range(p):
+    for j in range(beta.size):
         for i in range(d_eta.size):
-            grad[first + j] += X[_u(j * d_eta.size + i)] * d_eta[i]
+            d_beta[j] += X[_u(j * d_eta.size + i)] * d_eta[i]
+    if sizes[12] != 0:
+        call_stepped(sizes[12], effects, point, beta, d_beta, d_effects, work[2], record)
     for i in range(m):
         work[2, h - m + i] += d_own[i] * work[1, h - m + i]
     if sizes[11]:
@@ -183,7 +190,8 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     roots(work, ints(record, BLOCKS), W, L)
     blocks, firsts, slots = ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS)
     r0, r1 = slots[firsts[from_]], slots[firsts[to]]
-    eta = linear_predictor(record, phi, h, intercept, r0, r1)
+    beta = coefficients(record, phi[h + intercept :], phi)
+    eta = linear_predictor(record, phi, h, intercept, beta, r0, r1)
     parameters = parameters_of(record, work[0])
     kept = keep(record, parameters, r0, r1)
     u = np.empty(reals(record, MODES).size)

@@ -32,6 +32,7 @@ from mixedbayes.quadrature.sections import (
     TREE,
     WHY,
     ZED,
+    coefficients,
     first_modes,
     keep,
     linear_predictor,
@@ -89,7 +90,8 @@ def draw_nested(phi, key, tries, out, record):
     roots(work, ints(record, BLOCKS), W, L)
     scales, firsts, slots = scales_of(record, L), ints(record, FIRSTS), ints(record, SLOTS)
     n, groups = reals(record, WHY).size, ints(record, GROUPS)
-    eta = linear_predictor(record, phi, h, intercept, 0, n)
+    beta = coefficients(record, phi[h + intercept :], phi)
+    eta = linear_predictor(record, phi, h, intercept, beta, 0, n)
     parameters = parameters_of(record, work[0])
     kept = keep(record, parameters, 0, n)
     first_modes(record, phi, out, out.size, 0, out.size)

@@ -22,8 +22,6 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     found = compiled_of(family)
     if said is not None or found is None:
         return said
-    if priors.mu.monotonic:
-        return f"the steps of {priors.mu.monotonic[0].name} are products of parameters"
     rows, before = found
     if design.several is not None and design.further:
         return "responses have linear predictors of their own"

@@ -1,7 +1,9 @@
 """What a `theta.record` of a density by quadrature has, and what is made of it first."""
 
 import numpy as np
+from numba import types
 
+from mixedbayes import jit
 from mixedbayes.joint.ordered import put_in_order
 from mixedbayes.marginal.inner import inner
 from mixedbayes.quadrature.rows import call
@@ -14,7 +16,7 @@ SECTIONS = (
     # zero?, addresses of the rows' function and
     # of `marginal`, numbers that are kept of a row, are rows concave?; address of `nested.nested`,
     # 0 where there are no nested factors; thresholds, which are the last of the family's
-    # parameters, do they increase?
+    # parameters, do they increase?; address of `stepped.stepped`, 0 where no effect is monotonic
     "sizes",
     "blocks",  # as terms.roots reads them
     # as `blocks.Blocks` has them: first group of each block, and J; first slot of each block; first
@@ -29,6 +31,9 @@ SECTIONS = (
     # Rows of P predictors, n each: (q, P n), (p, P n) centred columns, (p,), (P n,); on which of
     # the predictors effects act (R,); and the steps of differences in the predictors (P n,)
     "Z", "X", "means", "offset", "acting", "steps",
+    # Columns and steps of population effects as `JointLayout.stepped` has them, without entries
+    # where none is monotonic, so that each is its column's
+    "plain", "stepped",
     # Of nested factors, without entries where there are none: as `tree.levels_of` reads them, and
     # the place of each factor, the finest first, among the roots
     "tree", "above", "places",
@@ -39,26 +44,39 @@ SECTIONS = (
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, BLOCKS, GROUPS, FIRSTS, SLOTS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED,
- EX, MEANS, OFFSET, ACTING, STEPS, TREE, ABOVE,
+ EX, MEANS, OFFSET, ACTING, STEPS, PLAIN, STEPPED, TREE, ABOVE,
  PLACES, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE,
  WHITENING, *_) = (
     places(SECTIONS).values()
 )  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 _u = np.uint64  # of indices, see `integral`
+STEPPED_SIGNATURE = types.void(*(types.float64[::1],) * 6, types.int64[::1])
+call_stepped = jit.caller(STEPPED_SIGNATURE)
 
 
 @inner
-def linear_predictor(record, theta, h, intercept, r0, r1):
+def coefficients(record, effects, point):
+    """Coefficients of the columns (p,), `point` as theta without tails."""
+    at = ints(record, SIZES)[12]
+    if at == 0:
+        return effects
+    beta, none = np.empty(reals(record, MEANS).size), np.empty(0)
+    call_stepped(at, effects, point, beta, none, none, none, record)
+    return beta
+
+
+@inner
+def linear_predictor(record, theta, h, intercept, beta, r0, r1):
     """eta (P, n) without the effects, of rows r0 to r1 of each predictor."""
     offset, X = reals(record, OFFSET), reals(record, EX)
-    N, n, start = offset.size, reals(record, WHY).size, h + intercept
+    N, n = offset.size, reals(record, WHY).size
     eta, level = np.empty(N), theta[h] if intercept else 0.0
     for first in range(0, N, n):
         for i in range(first + r0, first + r1):
             eta[_u(i)] = offset[_u(i)] + level
-        for j in range(theta.size - start):
-            slope, at = theta[start + j], j * N
+        for j in range(beta.size):
+            slope, at = beta[j], j * N
             for i in range(first + r0, first + r1):
                 eta[_u(i)] += X[_u(at + i)] * slope
     return eta

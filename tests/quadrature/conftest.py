@@ -18,6 +18,7 @@ def frame(family):
     rng = np.random.default_rng(3)
     n = LEVELS * ROWS
     data = pd.DataFrame({"x": rng.normal(1, 1, n), "g": np.arange(n) % LEVELS, "n": 6})
+    data["step"] = np.arange(n) // LEVELS % 3
     kind = as_family(family)
     values = {name: value[:1] for name, value in values_of(kind).items()}
     mu = kind.inverse(0.3 + 0.2 * data["x"].to_numpy()[None], np)
