@@ -4,6 +4,7 @@
     python -m benchmarks.sbc report
 
 A run goes on where an earlier one of the same study stopped, and stops by itself after --minutes.
+Simulated data that the engine refuses are counted: the ranks are of the others alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from multiprocessing import get_context
 from benchmarks.calibration import store
 from benchmarks.calibration.store import FOLDER, Study
 from benchmarks.calibration.structures import ALL, STRUCTURES
-from benchmarks.calibration.study import SAMPLERS, WRONG, Simulation, simulate
+from benchmarks.calibration.study import SAMPLERS, WRONG, Refused, Simulation, simulate
 from benchmarks.machine import sentence
 from mixedbayes.lab.uniformity import holm
 
@@ -46,7 +47,9 @@ def main() -> None:
             go_on(given.sampler, structure, given.n, given.jobs, deadline)
 
 
-def study(sampler: str, structure: str, numbers: list[int], jobs: int = 1) -> Iterator[Simulation]:
+def study(
+    sampler: str, structure: str, numbers: list[int], jobs: int = 1
+) -> Iterator[Simulation | Refused]:
     """Simulations by number; the order and the number of processes make no difference."""
     arguments = [(structure, sampler, k, SEED) for k in numbers]
     if jobs == 1:
@@ -66,10 +69,12 @@ def go_on(sampler: str, structure: str, n: int, jobs: int, deadline: float) -> N
     kept = Study(sampler, structure, ALL[structure].said, SEED)
     if kept.path.exists():
         kept = store.load(kept.path)
-    new: list[Simulation] = []
+    new: list[Simulation | Refused] = []
     begin = time.monotonic()
     for one in study(sampler, structure, kept.missing(n), jobs):
         new.append(one)
+        if isinstance(one, Refused):
+            print(f"{sampler} {structure}, simulation {one.number} refused: {one.said}", flush=True)
         late = time.monotonic() > deadline
         if len(new) >= _BATCH or late:
             kept, new = kept.added(new), []
@@ -79,7 +84,7 @@ def go_on(sampler: str, structure: str, n: int, jobs: int, deadline: float) -> N
     if new:
         kept = kept.added(new)
         kept.save()
-    if kept.simulations:
+    if kept.simulations or kept.refused:
         print(f"{_line(kept)}  {time.monotonic() - begin:.0f} s", flush=True)
 
 
@@ -87,7 +92,8 @@ def report() -> None:
     """Write a picture of each kept study, and the table results/sbc/README.md."""
     from benchmarks.calibration.picture import draw_study
 
-    kept = [store.load(path) for path in sorted(FOLDER.glob("*.json"))]
+    every = [store.load(path) for path in sorted(FOLDER.glob("*.json"))]
+    kept = [one for one in every if one.simulations]
     for each in kept:
         draw_study(each, each.path.with_suffix(".png"))
         print(_line(each))
@@ -96,12 +102,20 @@ def report() -> None:
 
 def _line(kept: Study) -> str:
     p = kept.p_values()
+    if not p:
+        return f"{kept.sampler:12s} {kept.structure:10s} n=   0{_refused(kept)}"
     worst = min(p, key=p.__getitem__)
     adjusted = holm(p)[worst]
     return (
         f"{kept.sampler:12s} {kept.structure:10s} n={len(kept.simulations):4d}  lowest p "
         f"{p[worst]:.2g} ({worst}), adjusted {adjusted:.2g}: {_verdict(kept, adjusted)}"
+        f"{_refused(kept)}"
     )
+
+
+def _refused(kept: Study) -> str:
+    """How many simulated data sets the engine refused; empty where none."""
+    return f"; {len(kept.refused)} more were refused" if kept.refused else ""
 
 
 def _verdict(kept: Study, adjusted: float) -> str:
@@ -116,7 +130,8 @@ def _table(kept: list[Study]) -> str:
         "Written by `python -m benchmarks.sbc report`. Ranks of true values among 99 nearly "
         "independent draws; p-values of Saeilynoja, Buerkner & Vehtari's (2022) test of "
         "uniformity, adjusted by Holm's method over all quantities of a study. A study fails "
-        f"under {LEVEL}. Samplers named `wrong_...` are wrong on purpose and have to fail.",
+        f"under {LEVEL}. Data that the engine refused have no ranks, and are counted. Samplers "
+        "named `wrong_...` are wrong on purpose and have to fail.",
         "",
         "| sampler | structure | formula | n | quantities | divergences | lowest p | adjusted | |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -132,7 +147,7 @@ def _table(kept: list[Study]) -> str:
         lines.append(
             f"| {s.sampler} | {s.structure} | `{formula}` | {len(s.simulations)} | {len(p)} | "
             f"{divergences} of {draws:,} | {p[worst]:.2g} (`{worst}`) | {adjusted:.2g} | "
-            f"{_verdict(s, adjusted)} |"
+            f"{_verdict(s, adjusted)}{_refused(s)} |"
         )
     lines += ["", *(f"- {s.path.stem}: {sentence(dict(s.machine))}" for s in kept), ""]
     return "\n".join(lines)

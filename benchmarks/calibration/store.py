@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.calibration.study import Refused
 from benchmarks.machine import RESULTS, describe
 from mixedbayes.lab.calibration import MOST, Simulation
 from mixedbayes.lab.uniformity import holm, p_value
@@ -27,6 +28,7 @@ class Study:
     formula: str
     seed: int
     simulations: tuple[Simulation, ...] = ()
+    refused: tuple[Refused, ...] = ()  # of which no posterior is known, so that none has ranks
     machine: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -35,7 +37,7 @@ class Study:
 
     def missing(self, n: int) -> list[int]:
         """Numbers of the simulations that a study of n still lacks."""
-        done = {s.number for s in self.simulations}
+        done = {s.number for s in (*self.simulations, *self.refused)}
         return [k for k in range(n) if k not in done]
 
     def ranks(self) -> dict[str, np.ndarray]:
@@ -47,9 +49,13 @@ class Study:
         """By quantity, for the hypothesis that its ranks are uniform; not adjusted."""
         return {name: p_value(r, MOST) for name, r in self.ranks().items()}
 
-    def added(self, simulations: Iterable[Simulation]) -> Study:
-        everything = (*self.simulations, *simulations)
-        return replace(self, simulations=tuple(sorted(everything, key=lambda s: s.number)))
+    def added(self, found: Iterable[Simulation | Refused]) -> Study:
+        every = sorted([*self.simulations, *self.refused, *found], key=lambda s: s.number)
+        return replace(
+            self,
+            simulations=tuple(s for s in every if isinstance(s, Simulation)),
+            refused=tuple(s for s in every if isinstance(s, Refused)),
+        )
 
     def save(self) -> None:
         """Write the file whole, under a temporary name first."""
@@ -64,7 +70,7 @@ class Study:
             "n": len(self.simulations),
             "ranks_in": [0, MOST],
             "divergences": sum(s.divergences for s in self.simulations),
-            "lowest_ess": min(s.ess for s in self.simulations),
+            "lowest_ess": min((s.ess for s in self.simulations), default=0.0),
             "p_values": p,
             "holm_adjusted": holm(p),
             "machine": describe(),
@@ -72,6 +78,8 @@ class Study:
             "quantities": order,
             "simulations": "@",
         }
+        if self.refused:
+            document["refused"] = [[r.number, r.said] for r in self.refused]
         rows = ",\n".join(json.dumps(_row(s, order)) for s in self.simulations)
         text = json.dumps(document, indent=1).replace('"@"', f"[\n{rows}\n]")
         part = self.path.with_suffix(".part")
@@ -86,7 +94,9 @@ def load(path: Path) -> Study:
         Simulation(number, dict(zip(d["quantities"], ranks, strict=True)), divergences, ess, draws)
         for number, divergences, ess, draws, ranks in d["simulations"]
     )
-    return Study(d["sampler"], d["structure"], d["formula"], d["seed"], simulations, d["machine"])
+    refused = tuple(Refused(number, said) for number, said in d.get("refused", ()))
+    about = (d[name] for name in ("sampler", "structure", "formula", "seed"))
+    return Study(*about, simulations, refused, d["machine"])
 
 
 def _row(s: Simulation, order: list[str]) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ import mixedbayes as mb
 from benchmarks.calibration.structures import end_of, spec_of
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.types import Design
-from mixedbayes.engines.base import Chosen
+from mixedbayes.engines.base import Chosen, Unsuitable
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.engines.joint import PartiallyCentered
 from mixedbayes.lab.calibration import Sampler, Simulation, as_drawn, simulation
@@ -21,6 +21,14 @@ from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Simulated data that an engine finds it cannot take, with its words."""
+
+    number: int
+    said: str
 
 
 def marginal(spec: Spec, settings: Settings) -> SamplingResult:
@@ -71,7 +79,7 @@ SAMPLERS: Mapping[str, Sampler] = {
 WRONG: Mapping[str, Sampler] = {"wrong_prior": half_prior, "wrong_sd": short_sd}
 
 
-def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation:
+def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation | Refused:
     """The `number`-th simulation of a study; it depends on nothing but its arguments."""
     own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
     sample, end = {**SAMPLERS, **WRONG}[sampler], end_of(structure)
@@ -83,5 +91,8 @@ def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation
         limits = Limits(censoring=(y > end).astype(int))
         return replace(design, y=np.minimum(y, end), limits=limits)
 
-    found = simulation(spec_of(structure), sample, number, own, observed)
+    try:
+        found = simulation(spec_of(structure), sample, number, own, observed)
+    except Unsuitable as error:
+        return Refused(number, str(error))
     return replace(found, number=number)

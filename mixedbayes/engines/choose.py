@@ -56,7 +56,7 @@ def sample(spec: Spec, settings: Settings, chosen: Chosen) -> tuple[SamplingResu
         return chosen.engine.sample(spec, settings, chosen), chosen
     except Unsuitable as error:
         if chosen.asked:
-            raise
+            raise Unsuitable(f"{error}; use formulation='auto'") from None
         place = registry.ENGINES.index(chosen.engine)
         rest = [e for e in registry.ENGINES[place + 1 :] if e.obstacle(spec) is None]
         if not rest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,9 +70,11 @@ def _probit_loop(t, y, size, extra, cuts, slope, d):
 
 
 _CATEGORY = {link: between(interval) for link, interval in INTERVALS.items()}
-_DENSITIES = densities(_CATEGORY, {Logit: cut_logit, Probit: cut_probit})
-for _link, _loop in ((Logit, _logit_loop), (Probit, _probit_loop)):
-    _DENSITIES[_link] = replace(_DENSITIES[_link], loop=_loop)
+_DENSITIES = densities(
+    _CATEGORY,
+    {Logit: cut_logit, Probit: cut_probit},
+    {Logit: _logit_loop, Probit: _probit_loop},
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,17 @@ _u = np.uint64  # of indices, which negative ones would keep from running on vec
 def densities(
     categories: Mapping[type[ShareLink], Any],
     own: Mapping[type[ShareLink], Any],
+    loops: Mapping[type[ShareLink], Any] = MappingProxyType({}),
     *,
     concave: bool = True,
 ) -> dict[type[ShareLink], RowDensity]:
-    """What a family gives the engines, by link; some have an `each` of their `own`.
+    """What a family gives the engines, by link; some have an `each` of their `own`, or a loop.
 
     concave: whether the log density is concave in the predictor with any link, or with logit alone.
     """
     return {
         link: RowDensity(
-            loop=loop(category),
+            loop=loops.get(link) or loop(category),
             loop_of_numbers=loop_of_numbers(category),
             each=own.get(link) or each(category),
             each_of_numbers=each_of_numbers(category),

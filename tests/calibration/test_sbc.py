@@ -1,13 +1,14 @@
 """Simulation-based calibration of the samplers; minutes, so left out by default."""
 
-from dataclasses import replace
-
 import pytest
 
+from benchmarks import sbc
+from benchmarks.calibration import store
 from benchmarks.calibration.store import Study
 from benchmarks.calibration.structures import ALL, RESPONSES, STRUCTURES, TERMS
-from benchmarks.calibration.study import WRONG, simulate
+from benchmarks.calibration.study import SAMPLERS, WRONG, simulate
 from benchmarks.sbc import LEVEL, SEED, study
+from mixedbayes.engines.base import Unsuitable
 from mixedbayes.lab.uniformity import holm
 
 CALIBRATED = [("marginal", s, 500) for s in STRUCTURES]
@@ -22,7 +23,8 @@ CALIBRATED += [("partially_centered", s, 300) for s in FAMILIES]
 def _lowest(sampler: str, structure: str, n: int) -> float:
     """Lowest p-value over all quantities, adjusted for their number."""
     found = Study(sampler, structure, ALL[structure].formula, SEED)
-    found = replace(found, simulations=tuple(study(sampler, structure, list(range(n)))))
+    found = found.added(study(sampler, structure, list(range(n))))
+    assert not found.refused
     return min(holm(found.p_values()).values())
 
 
@@ -60,3 +62,27 @@ def test_a_simulation_of_several_responses_has_the_quantities_of_each_and_of_all
 def test_tables_name_the_structure_of_residuals():
     assert ALL["residual_ar1"].said == 'y ~ x + (1 | g), residual="ar1(visit | g)"'
     assert ALL["smooth"].said == ALL["smooth"].formula
+
+
+def test_data_that_an_engine_refuses_are_counted_and_said(tmp_path, monkeypatch, capsys):
+    """They stop no study, are kept with it, and are not tried again."""
+    asked = []
+
+    def sample(spec, settings):
+        asked.append(spec)
+        if len(asked) == 2:
+            raise Unsuitable("several modes")
+        return SAMPLERS["marginal"](spec, settings)
+
+    monkeypatch.setitem(SAMPLERS, "choosy", sample)
+    monkeypatch.setattr(store, "FOLDER", tmp_path)
+    sbc.go_on("choosy", "intercept", 3, 1, float("inf"))
+    said = capsys.readouterr().out
+    assert "choosy intercept, simulation 1 refused: several modes" in said
+    assert "n=   2" in said
+    kept = store.load(tmp_path / "choosy_intercept.json")
+    assert [s.number for s in kept.simulations] == [0, 2]
+    assert [(r.number, r.said) for r in kept.refused] == [(1, "several modes")]
+    assert kept.missing(3) == []
+    assert "1 more were refused" in said
+    assert "1 more were refused" in sbc._table([kept])

@@ -129,6 +129,18 @@ def test_calibration_chooses_as_fits_do(monkeypatch):
     assert "sd_g[Intercept]" in found.ranks
 
 
+def test_nested_rules_that_miss_what_lies_far_from_the_mode_are_refused():
+    """Also where their nodes were asked for: draws would be of another posterior."""
+    rng = np.random.default_rng(1)
+    a, b = np.repeat(np.arange(8), 9), np.repeat(np.arange(24), 3)
+    eta = 0.3 + rng.normal(size=8)[a] + 2 * rng.normal(size=24)[b]
+    data = pd.DataFrame({"y": rng.poisson(np.exp(eta)), "a": a, "b": b})
+    given = {"family": "poisson", "priors": {"sd": mb.HalfNormal(10)}, "draws": 20, "chains": 1}
+    said = r"effects of a and a:b cannot .* 3 nodes in each dimension .*formulation='auto'"
+    with pytest.raises(mb.SamplingError, match=said):
+        mb.fit("y ~ 1 + (1 | a/b)", data, formulation=mb.Quadrature(3), progress=False, **given)
+
+
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_the_mode_is_that_of_any_unit_of_the_response(unit):
     """As seconds counted in microseconds, where the predictor has the response's units."""
