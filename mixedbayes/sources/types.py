@@ -50,11 +50,12 @@ def plain_schema(schema: Any) -> Any:
     return pa.schema([pa.field(f.name, plain(f.type)) for f in schema])
 
 
-def unified(schemas: Sequence[tuple[str, Any]]) -> Any:
+def unified(schemas: Sequence[tuple[str, Any]], *, untyped: bool = False) -> Any:
     """One schema for all of (where, schema): columns in the order in which they first appear.
 
     Whole numbers and doubles are promoted as Arrow promotes them, text and categories of text make
-    text, and what is wholly missing somewhere has the type that it has elsewhere.
+    text, and what is wholly missing somewhere has the type that it has elsewhere. Of files whose
+    values have no types, whole numbers in one and text in another are text, too.
 
     Raises
     ------
@@ -69,8 +70,18 @@ def unified(schemas: Sequence[tuple[str, Any]]) -> Any:
                 first[field.name] = (where, field.type)
             elif first[field.name][1] != field.type:
                 before, known = first[field.name]
-                first[field.name] = (before, _common(field.name, before, known, where, field.type))
+                if untyped and _labels(known, field.type):
+                    kind = pa.string()
+                else:
+                    kind = _common(field.name, before, known, where, field.type)
+                first[field.name] = (where if kind == field.type else before, kind)
     return plain_schema(pa.schema([pa.field(name, kind) for name, (_, kind) in first.items()]))
+
+
+def _labels(a: Any, b: Any) -> bool:
+    """Whether one is text, and the other whole numbers, which may be labels of the same kind."""
+    types = arrow().types
+    return any(types.is_string(x) and types.is_integer(y) for x, y in ((a, b), (b, a)))
 
 
 def _common(name: str, here: str, a: Any, there: str, b: Any) -> Any:

@@ -135,6 +135,38 @@ def test_csv_is_read_as_pandas_reads_it(tmp_path, ending, size):
         pd.testing.assert_frame_equal(found, in_memory(whole, names), check_exact=True)
 
 
+@pytest.mark.parametrize(
+    ("separator", "decimal"), [(";", "."), (";", ","), ("\t", ","), ("|", ".")]
+)
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+def test_csv_of_other_separators(tmp_path, separator, decimal, ending):
+    """What separates columns, and the decimal point of numbers, are those of the file."""
+    data = text_rows()
+    data["two, or more"] = data["x"]
+    data["part"] = [f"{k}.{k}" for k in range(len(data))]  # of a version, say
+    path = tmp_path / f"a.{ending}"
+    data.to_csv(path, index=False, sep=separator, decimal=decimal, encoding="utf-8-sig")
+    names = [name for name in data.columns if name != "part"]
+    expected = pd.read_csv(path, sep=separator, decimal=decimal, encoding="utf-8-sig")
+    found = read(sources.open(path), names)
+    pd.testing.assert_frame_equal(found, in_memory(expected, names))
+
+
+def test_labels_of_which_some_files_have_whole_numbers_alone(tmp_path):
+    """A column's type is that of all its values, in whichever files they are."""
+    (tmp_path / "a.csv").write_text("g,x\n1,1\n02,2\n")
+    (tmp_path / "b.csv").write_text("g,x\nA3,4.5\n1,3\n")
+    (tmp_path / "c.csv").write_text("g,x\n7,3\n")
+    found = read(sources.open(tmp_path), ["g", "x"])
+    assert found["g"].tolist() == ["1", "02", "A3", "1", "7"]
+    assert found["x"].tolist() == [1, 2, 4.5, 3, 3]
+    (tmp_path / "c.csv").write_text("g,x\n7,?\n")
+    with pytest.raises(
+        DataError, match=r"'x' is numbers \(double\) in .*b\.csv and text in .*c\.csv"
+    ):
+        list(sources.open(tmp_path).batches(["x"]))
+
+
 def test_the_types_of_a_long_csv_are_those_of_all_its_values(tmp_path, monkeypatch):
     monkeypatch.setattr("mixedbayes.sources.formats.csv._BLOCK", 400)
     n = 300

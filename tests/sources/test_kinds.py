@@ -53,6 +53,11 @@ def test_data_frames_of_pandas_and_polars(size):
     assert_same(read(sources.open(frame), size=size), frame)
     assert_same(read(sources.open(frame.set_index("g")), ["y", "x"]), frame[["y", "x"]])
     own = pl.from_arrow(rows().drop_columns(["arm"]))
+    labels = pl.Series((["dose", "control", "arm"] * len(own))[: len(own)])
+    own = own.with_columns(
+        labels.cast(pl.Categorical).alias("unordered"),
+        labels.cast(pl.Enum(["dose", "arm", "control"])).alias("declared"),
+    )
     names = own.columns
     assert_same(read(sources.open(own), names, size), in_memory(own, names))
 

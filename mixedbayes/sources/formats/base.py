@@ -44,6 +44,7 @@ class Format(ABC):
 
     name: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]  # in small letters
+    untyped: ClassVar[bool] = False  # whether whole numbers may be labels, as of a file's values
 
     @abstractmethod
     def head(self, path: str) -> Head:

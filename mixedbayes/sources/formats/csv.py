@@ -3,6 +3,8 @@
 Values are read as pandas reads them: what stands for missing, True and False, and dates stay text.
 A column's type is that of all its values. Arrow guesses it from the first block of a file, so that
 the columns of longer files are read once more, before the first pass, to see whether it holds.
+Columns are separated by what separates the names in the header; where that is no comma, numbers
+have the decimal point that more of those at the beginning have.
 """
 
 from __future__ import annotations
@@ -23,13 +25,16 @@ _MISSING = [
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 ]  # fmt: skip
 _WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"  # as Python writes it
+_HEADER = 2**16  # bytes, in which the first line ends
+_SEPARATORS = b",;\t|"  # the first of those that are as frequent
 _COLUMN = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error")
 
 
 class Csv(Format):
-    """One header line, commas or, in .tsv, tabs."""
+    """One header line, and what separates its names; in .tsv tabs."""
 
     name = "CSV"
+    untyped = True
     endings = tuple(f"{e}{c}" for e in (".csv", ".tsv") for c in ("", *_COMPRESSED))
 
     def head(self, path: str) -> Head:
@@ -111,16 +116,15 @@ def _as_pandas(kind: Any) -> Any:
 def _opened(path: str, columns: list[str], kinds: Mapping[str, Any]) -> Any:
     """Arrow's reader of some columns ([]: all) in these types, where there are any."""
     pa, csv = arrow(), arrow("pyarrow.csv")
-    tabs = ".tsv" in path.lower().rpartition("/")[2]
     try:
+        separator, decimal = _written(path)
         stream = pa.input_stream(path, compression="detect")
         return csv.open_csv(
             stream,
             read_options=csv.ReadOptions(block_size=_BLOCK),
-            parse_options=csv.ParseOptions(
-                delimiter="\t" if tabs else ",", newlines_in_values=True
-            ),
+            parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             convert_options=csv.ConvertOptions(
+                decimal_point=decimal,
                 include_columns=columns or None,
                 column_types={name: kinds[name] for name in columns},
                 null_values=_MISSING,
@@ -135,6 +139,22 @@ def _opened(path: str, columns: list[str], kinds: Mapping[str, Any]) -> Any:
         if columns and _COLUMN.search(str(error)):
             raise  # a type that does not hold
         raise _damaged(path, error) from error
+
+
+def _written(path: str) -> tuple[str, str]:
+    """What separates the columns of a file, and the decimal point of its numbers."""
+    with arrow().input_stream(path, compression="detect") as stream:
+        begin = stream.read(_HEADER)
+        names = re.sub(rb'"[^"]*"', b"", begin).partition(b"\n")[0]
+        tabs = ".tsv" in path.lower().rpartition("/")[2]
+        separator = b"\t" if tabs else bytes([max(_SEPARATORS, key=names.count)])
+        if separator == b",":
+            return ",", "."
+        begin += stream.read(_BLOCK - _HEADER)
+    edge = b"[" + separator + b"\r\n]"
+    number = rb'(?<=%s)"?[-+]?[0-9]*%s[0-9]+"?(?=%s)'
+    points, commas = (len(re.findall(number % (edge, p, edge), begin)) for p in (rb"\.", b","))
+    return separator.decode(), "," if commas > points else "."
 
 
 def _batches(reader: Any, path: str) -> Iterator[Any]:

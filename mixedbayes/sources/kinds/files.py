@@ -103,7 +103,7 @@ class Files(Source):
                 own = [schema.field(name) for name in names]
                 own += [pa.field(n, k) for n, k in keys.items() if n in columns and n not in names]
                 each[id(schema)] = (part.path, pa.schema(own))
-        unified = types.unified(list(each.values()))
+        unified = types.unified(list(each.values()), untyped=self.form.untyped)
         return pa.schema([unified.field(name) for name in columns if name in unified.names])
 
     def _keys(self) -> list[str]:

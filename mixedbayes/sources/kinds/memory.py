@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixedbayes.sources.base import SIZE, Source, Whole, as_parts
+from mixedbayes.sources.kinds.polars import told_apart
 from mixedbayes.sources.libraries import arrow, made_by
 
 
@@ -27,6 +28,8 @@ class Memory(Whole):
         table = arrow().Table
         if made_by(data, "pandas", "DataFrame"):
             return cls(table.from_pandas(data, preserve_index=False))
+        if made_by(data, "polars", "DataFrame"):
+            data = told_apart(data)
         return cls(data if isinstance(data, table) else arrow().table(data))
 
     def describe(self) -> str:

@@ -74,6 +74,11 @@ def _polars() -> Any:
     return library("polars", "polars", "reading a LazyFrame")
 
 
+def told_apart(frame: Any) -> Any:
+    """A data frame in memory, in the types that a lazy one has."""
+    return frame.cast({name: _told_apart(kind) for name, kind in frame.schema.items()})
+
+
 def _told_apart(kind: Any) -> Any:
     """The type that Arrow has for it: the order of a Categorical's categories has no meaning."""
     pl = _polars()
