@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -234,9 +234,9 @@ def fit_many(
         A formula, or formulas, as in `Model`; or a `Model`, whose formula, family, priors,
         formulation, functions, known relations and structure of residuals are taken.
     data
-        The data sets: a list of data frames, which are then called "1", "2", ..., or a dictionary
-        by name. `Fit.imputed` makes such of missing responses. With `by` one data frame; of a
-        `Model` without it a data frame, or an array (n, R), of responses.
+        The data sets: a list of data frames, or what yields them, which are then called "1", "2",
+        ..., or a dictionary by name. `Fit.imputed` makes such of missing responses. With `by` one
+        data frame; of a `Model` without it a data frame, or an array (n, R), of responses.
     by
         The column, or columns, whose values tell the data sets apart.
     family, priors, formulation, functions, missing, known, residual
@@ -416,7 +416,7 @@ def _named(data: Any) -> dict[str, Any]:
                 f"fit_many() calls data sets by their names as text, and of {len(data)} names "
                 f"{len(sets)} differ as such: {listed(list(data))}; give each its own"
             )
-    elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
+    elif isinstance(data, Sequence | Iterator) and not isinstance(data, str | bytes):
         sets = {str(k): frame for k, frame in enumerate(data, 1)}
     else:
         raise ModelError(

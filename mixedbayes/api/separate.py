@@ -20,6 +20,7 @@ from mixedbayes.api.sampled import Sampled
 from mixedbayes.design.table import eager, table
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import DataError, MixedBayesError, ModelError
+from mixedbayes.estimands.result import Estimates
 from mixedbayes.predict.streams import named_stream
 from mixedbayes.printable import escaped
 from mixedbayes.results.library import answer
@@ -181,8 +182,9 @@ class Fits:
         Parameters
         ----------
         function
-            A function of a fit that returns a data frame, ``lambda fit:
-            fit.comparisons("x").table``, or the name of a method of `Fit`, ``"ranef"``.
+            A function of a fit that returns a data frame, or what `Fit.means`, `comparisons` and
+            `slopes` return, ``lambda fit: fit.comparisons("x")``; or the name of a method of `Fit`,
+            ``"ranef"``.
         args, kwargs
             Of the method or function.
 
@@ -206,7 +208,7 @@ class Fits:
         >>> import mixedbayes as mb
         >>> sleep = mb.load_data("sleepstudy").head(30)
         >>> many = mb.fit_many("Reaction ~ Days", sleep, by="Subject", seed=1)
-        >>> slopes = many.apply(lambda fit: fit.slopes("Days").table)
+        >>> slopes = many.apply("slopes", "Days")
         >>> slopes[["Subject", "term", "mean", "sd"]]
           Subject  term  mean    sd
         0     308  Days 21.47 6.172
@@ -228,6 +230,8 @@ class Fits:
                 if isinstance(function, str)
                 else function(fit, *args, **kwargs)
             )
+            if isinstance(got, Estimates):
+                got = got.table
             if not hasattr(got, "columns"):
                 raise ModelError(
                     f"apply() puts data frames together, and of {unit!r} there is "

@@ -200,6 +200,8 @@ def test_one_data_set_is_no_list():
         mb.fit_many("y ~ x", frames(1)[0])
     with pytest.raises(ModelError, match="there is 1"):
         mb.fit_many("y ~ x", frames(1))
+    with pytest.raises(ModelError, match="there is 1"):
+        mb.fit_many("y ~ x", (frame for frame in frames(1)))
 
 
 @pytest.mark.parametrize("family", ["gaussian", {"y": "gaussian", "count": "poisson"}])

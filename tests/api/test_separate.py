@@ -98,6 +98,8 @@ def test_several_columns_and_tables_of_each(data):
     np.testing.assert_allclose(
         slopes["mean"], [fits[u].posterior.fixef().mean() for u in fits], rtol=1e-8
     )
+    pd.testing.assert_frame_equal(fits.apply("slopes", "x"), slopes)
+    pd.testing.assert_frame_equal(fits.apply(lambda fit: fit.slopes("x")), slopes)
     with pytest.raises(ModelError, match="there is float"):
         fits.apply(lambda fit: 3.0)
 
