@@ -226,9 +226,14 @@ def _weights(
     if not isinstance(name, str) or name not in base:
         has = ", ".join(map(str, base.columns))
         raise DataError(f"weights={name!r} names no column of the rows, which have {has}")
+    standing = post.design.standing if isinstance(over, str) and over == "observed" else None
+    if standing is not None and name in standing.numbers:
+        post.design.need_rows(f"weights={name!r}, a number,")
     column = pd.to_numeric(base[name], errors="coerce").to_numpy(float)
     if not np.all(np.isfinite(column)) or np.any(column < 0) or not column.sum() > 0:
         raise DataError(f"weights={name!r}: weights are numbers from 0, not all 0 and none missing")
+    if standing is not None:
+        column = column * standing.of_factor(by)[0]
     return column, f", weighted by {name}"
 
 

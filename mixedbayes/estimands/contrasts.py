@@ -140,14 +140,13 @@ def weighted_pairs(
 
 
 def _of_numbers(columns: Columns, name: str, given: Any, how: How) -> Contrasts:
-    x = columns.frame[name].to_numpy(float)
     if _pair(given):
         low, high = columns.values(name, list(given))
     elif given in ("iqr", "minmax") and isinstance(given, str):
         share = (0.25, 0.75) if given == "iqr" else (0.0, 1.0)
-        low, high = (float(v) for v in np.quantile(x, share))
+        low, high = (columns.quantile(name, order) for order in share)
     else:
-        step = float(np.std(x, ddof=1)) if isinstance(given, str) and given == "sd" else given
+        step = columns.sd(name) if isinstance(given, str) and given == "sd" else given
         step = 1.0 if step is None else step
         number = isinstance(step, int | float | np.number) and not isinstance(step, bool)
         if not number or not np.isfinite(step) or step == 0:

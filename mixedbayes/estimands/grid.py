@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from mixedbayes.design import counted
 from mixedbayes.design.moments import kind_of_moments
 from mixedbayes.design.table import eager, table
 from mixedbayes.design.types import Design
@@ -89,6 +90,7 @@ def grid(
     named = dict.fromkeys(columns, "all") | dict(at or {}) | values
     found = Columns(post.design)
     if grid == "observed":
+        post.design.need_rows('grid="observed"')
         out = found.counterfactual(found.frame[list(found.names)], named)
     else:
         out = found.crossed(named, balanced=grid == "balanced")
@@ -139,7 +141,6 @@ class Columns:
         self._frequencies = design.repeats
         # Numbers of which the frame has means and products, not values.
         standing = design.standing
-        self._standing = standing is not None
         self._summed = frozenset[str]() if standing is None else standing.numbers
         self._trials = {n for u in used for n in u.trials}
 
@@ -182,9 +183,23 @@ class Columns:
         levels = self.levels(name)
         if self.is_category(name) or name in self._levels or len(levels) <= _FEW:
             return levels
-        return [
-            float(v) for v in np.quantile(self.frame[name].to_numpy(float), np.linspace(0, 1, 5))
-        ]
+        return [self.quantile(name, order) for order in np.linspace(0, 1, 5)]
+
+    def quantile(self, name: str, order: float) -> float:
+        """Of a number's values, each as often as its row counts.
+
+        Raises ModelError where they are not known.
+        """
+        standing = self.designs[0].standing
+        if name in self._summed:
+            if standing is not None and name in standing.ranges and order in (0, 1):
+                return standing.ranges[name][int(order)]
+            self.designs[0].need_rows(f"where values of {name} lie")
+        return counted.quantile(self.frame[name].to_numpy(float), self._frequencies, order)
+
+    def sd(self, name: str) -> float:
+        """Of a number's values, each as often as its row counts."""
+        return counted.sd(self.frame[name].to_numpy(float), self._frequencies)
 
     def values(self, name: str, given: Any) -> list[Any]:
         """The values of a column that a user names.
@@ -373,10 +388,10 @@ class Columns:
 
     def _combinations(self, names: list[str]) -> pd.DataFrame:
         """Combinations of columns that occur, the commonest first."""
-        if self._frequencies is None or not self._standing:
+        if self._frequencies is None:
             return self.frame[names].value_counts(sort=True).index.to_frame(index=False)
         by = self.frame[names].assign(**{_COUNT: self._frequencies}).groupby(names, observed=True)
-        counts = by[_COUNT].sum().round()
+        counts = by[_COUNT].sum().round(6)
         return counts.sort_values(ascending=False, kind="stable").index.to_frame(index=False)
 
 

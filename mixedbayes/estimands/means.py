@@ -412,9 +412,11 @@ def slopes(
                 f"{name} is a category and has no slope; comparisons({name!r}) has its differences"
             )
     relative, divided = how in ("eyex", "dyex"), how in ("eyex", "eydx")
+    if divided and isinstance(over, str) and over == "observed":
+        post.design.need_rows(f"the average of rows' own ratios, how={how!r},")
     rows, parts = [], []
     for name in names:
-        step = 1e-4 if relative else 1e-4 * (float(columns.frame[name].std()) or 1.0)
+        step = 1e-4 if relative else 1e-4 * (columns.sd(name) or 1.0)
         sides = (-1, 0, 1) if divided else (-1, 1)
         for there in req.rows.settings():
             moves = [Shift(side * step, relative, there.get(name)) for side in sides]

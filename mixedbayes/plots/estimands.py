@@ -92,6 +92,7 @@ def plot_means(
     )  # fmt: skip
     plan = layout(found)
     own = (*plan.along, *filter(None, (plan.color,)), *plan.panels)
+    data = data and not post.design.without_rows
     raw = data and len(found.focal) == 1 and plan.along == found.focal and not found.by[1:]
     if raw and _comparable(post, kind, target, plan.kind) and set(own) <= {*post.design.frame}:
         return draw(sheet(found, units, post.design.frame, observed(post)), backend)
@@ -107,8 +108,8 @@ def _along(post: Posterior, focal: Any) -> Any:
         columns.check(name)
     if not names or columns.is_category(names[0]):
         return focal
-    x = columns.frame[names[0]].to_numpy(float)
-    places = np.linspace(x.min(), x.max(), n_places(post.design, names[0]))
+    ends = columns.quantile(names[0], 0), columns.quantile(names[0], 1)
+    places = np.linspace(*ends, n_places(post.design, names[0]))
     first: dict[str, Any] = {names[0]: places.tolist()}
     return first | {name: columns.places(name) for name in names[1:]}
 

@@ -86,19 +86,10 @@ def estimate_figures(source: Source) -> list[Figure]:
     return found
 
 
-def _range(post: Posterior, columns: Columns, name: str) -> tuple[float, float]:
-    """Smallest and largest value of a number."""
-    standing = post.design.standing
-    if standing is not None and name in standing.ranges:
-        return standing.ranges[name]
-    column = columns.frame[name]
-    return float(column.min()), float(column.max())
-
-
 def _varies(post: Posterior, columns: Columns, name: str) -> bool:
     """Whether a column has more than one value."""
     if post.design.without_rows and not columns.is_category(name):
-        low, high = _range(post, columns, name)
+        low, high = columns.quantile(name, 0), columns.quantile(name, 1)
         return low < high
     return len(columns.levels(name)) > 1
 
@@ -130,7 +121,7 @@ def _ratio(post: Posterior) -> str:
 
 
 def _of_number(post: Posterior, source: Source, columns: Columns, name: str) -> Iterator[Figure]:
-    low, high = _range(post, columns, name)
+    low, high = columns.quantile(name, 0), columns.quantile(name, 1)
     asked: dict[str, Any] = {"prob": source.prob, "progress": False}
     if post.design.n * post.n_draws <= _MOST_NUMBERS:
         places = np.linspace(low, high, _PLACES).tolist()

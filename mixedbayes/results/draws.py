@@ -244,6 +244,7 @@ def _level(of: OfLevel, further: bool) -> dict[str, Any]:
 
 def _predictions(post: Posterior) -> _Block:
     post.need_same_predictors("draws of predictions")
+    post.design.need_rows("draws of predictions")
     rows, categories = pd.Index(post.design.labels).tolist(), post.family.categories(post.design)
     if categories is None:
         labels = [{names.OBS: row} for row in rows]

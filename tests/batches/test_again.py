@@ -216,7 +216,7 @@ def test_distinct_rows(frame):
     """Of rows that became one, by_batch has each."""
     own = frame.assign(n=np.round(np.abs(frame.z)).fillna(0).astype(int))
     fit = mb.fit(
-        "n ~ arm + (1 | a)", opened_batches(own, 61), family="poisson",
+        "n ~ arm + k + (1 | a)", opened_batches(own, 61), family="poisson",
         **{**SHORT, "draws": 100},
     )  # fmt: skip
     found = pd.concat(fit.by_batch("residuals"))
@@ -226,5 +226,8 @@ def test_distinct_rows(frame):
     note = f"Of the {len(first)} distinct rows, which stand for the {len(own)} rows of 3 tables; "
     for table in (first, fit.fitted(), fit.predict(seed=1), fit.predict(kind="mean")):
         assert table.attrs["note"].startswith(note)
+    asked = {"weights": "k", "groups": "typical"}
+    ours, theirs = (fit.means("arm", over=rows, **asked) for rows in ("observed", own))
+    np.testing.assert_allclose(ours.sampled, theirs.sampled, rtol=1e-9)
     together = found["mean"].round(9).drop_duplicates()
     assert set(together) == set(first["mean"].round(9))

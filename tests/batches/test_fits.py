@@ -57,7 +57,11 @@ def test_draws(here, there):
         lambda f: f.means("a", over="balanced"),
         lambda f: f.comparisons("arm"),
         lambda f: f.comparisons("t"),
+        lambda f: f.comparisons({"x": "sd"}),
+        lambda f: f.comparisons({"x": "minmax"}),
         lambda f: f.slopes("x", by="arm"),
+        lambda f: f.slopes("x", how="dyex"),
+        lambda f: f.slopes("x", how="eyex", over=data(9, 20).dropna()),
         lambda f: f.grid(arm="all", x=[45, 55]),
         lambda f: f.condition_on(data(9, 20).dropna().assign(a=99)).predict(
             data(10, 20).dropna().assign(a=99)
@@ -113,6 +117,12 @@ def test_said(here, there):
         lambda f: f.means("arm", target="P(y > 3)"),
         lambda f: f.means("x"),
         lambda f: f.means("arm", by="x"),
+        lambda f: f.means("arm", weights="x"),
+        lambda f: f.comparisons({"x": "iqr"}),
+        lambda f: f.slopes("x", how="eyex"),
+        lambda f: f.slopes("x", how="eydx"),
+        lambda f: f.grid("arm", grid="observed"),
+        lambda f: f.draws("predictions"),
     ],
 )
 def test_refused(there, ask):

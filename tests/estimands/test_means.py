@@ -225,8 +225,26 @@ def test_rows_that_count_several_times_do_so():
     once = hand_made("y | weights(w) ~ x + sex", data, "poisson", 20, np.random.default_rng(3))
     written = data.loc[data.index.repeat(data["w"])].drop(columns="w")
     long = hand_made("y ~ x + sex", written, "poisson", 20, np.random.default_rng(3))
-    for ask in (lambda p: means(p, "sex"), lambda p: slopes(p, "x", by="sex")):
+    for ask in (
+        lambda p: means(p, "sex"),
+        lambda p: slopes(p, "x", by="sex"),
+        lambda p: means(p, "x"),
+        lambda p: comparisons(p, {"x": "sd"}),
+        lambda p: comparisons(p, {"x": "iqr"}),
+    ):
         np.testing.assert_allclose(ask(once).sampled, ask(long).sampled, rtol=1e-9)
+
+
+def test_the_commonest_combination_counts_rows_as_often_as_they_do():
+    data = pd.DataFrame({"h": ["u", "u", "u", "v", "v", "w"], "g": ["a", "a", "b", "c", "d", "e"]})
+    data = pd.concat([data] * 2, ignore_index=True).assign(x=np.arange(12.0))
+    data["y"], data["w"] = np.arange(12) % 4, np.where(data["g"] == "e", 5, 1)
+    once = hand_made("y | weights(w) ~ x + (1 | h/g)", data, "poisson", 5, np.random.default_rng(3))
+    written = data.loc[data.index.repeat(data["w"])].drop(columns="w")
+    long = hand_made("y ~ x + (1 | h/g)", written, "poisson", 5, np.random.default_rng(3))
+    for post in (once, long):
+        found = grid(post, x=0)
+        assert (found["h"][0], found["g"][0]) == ("w", "e")
 
 
 def test_results_can_be_asked_again(post):
