@@ -44,7 +44,7 @@ def content(sums: Sums, lines: Lines, units: Mapping[str, str] | None) -> dict[s
         "model": model(sums) | {"groups": _packed(sums.groups)},
         "group": {
             "name": g.name,
-            "labels": [in_one_line(str(level)) for level in g.levels],
+            "labels": [_label(str(level)) for level in g.levels],
             "rows": g.rows_per_level.tolist(),
         },
         "effects": effects(sums, labels),
@@ -64,14 +64,20 @@ def content(sums: Sums, lines: Lines, units: Mapping[str, str] | None) -> dict[s
             "typical": {"X": lines.typical_X.tolist(), "Z": lines.typical_Z.tolist()},
         },
         "points": {
-            "x": _packed(lines.x, "<f4"),
-            "y": _packed(lines.y, "<f4"),
+            "x": _packed(lines.x),
+            "y": _packed(lines.y),
             "group": _packed(lines.refs, "<i4"),
             "left_out": lines.left_out,
         },
         "rows": len(sums.y),
         "reversal": reversal(sums, lines),
     }
+
+
+def _label(level: str) -> str:
+    """A level as a page names it; of one without a visible letter in quotes."""
+    said = in_one_line(level)
+    return said if said.strip() else f'"{said}"'
 
 
 def model(sums: Sums) -> dict[str, Any]:
@@ -94,14 +100,17 @@ def model(sums: Sums) -> dict[str, Any]:
 
 
 def effects(sums: Sums, labels: Labels) -> list[dict[str, Any]]:
-    """The group's effects: their names, and whether the population has them."""
+    """The group's effects: names, whether the population has them, how far groups lie apart."""
     w, found = sums.coordinates, []
     for k, term in enumerate(w.terms):
         name = labels.term(term)
         if k == 0 and w.at is not None:
             name += f" at {w.at[0]} = {w.at[1]:g}"
         there = bool(w.E[k].any())
-        found.append({"name": name, "unit": _unit(labels, term), "population": there})
+        spread = float(sums.sd[:, k].mean())
+        found.append(
+            {"name": name, "unit": _unit(labels, term), "population": there, "spread": spread}
+        )
     return found
 
 

@@ -4,6 +4,7 @@ import json
 from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 import pytest
 from fitted_once import fitted_once
 
@@ -58,9 +59,19 @@ def _bent():
     return "Reaction ~ Days + I(Days**2) + (1 | Subject)", data, {"priors": priors}
 
 
+def _far():
+    """Groups a few units apart, a million from zero, one of which has a name of nothing."""
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(8), 5), np.tile(np.arange(5), 8)
+    y = 1e6 + rng.normal(size=8)[g] + 0.5 * x + 0.3 * rng.normal(size=40)
+    name = np.array(["", *(f"g{k}" for k in range(1, 8))])[g]
+    return "y ~ x + (1 | g)", pd.DataFrame({"y": y, "x": x, "g": name}), {}
+
+
 MODELS = {
     "sleep": _sleep, "simpson": _simpson, "gpa": _gpa, "apart": _apart, "slope": _slope,
     "schools": _schools, "crossed": _crossed, "machines": _machines, "bent": _bent,
+    "far": _far,
 }  # fmt: skip
 
 

@@ -562,3 +562,37 @@ def test_a_name_that_looks_like_code_is_shown_as_text(opened):
     press(browser, "#find", webdriver.Keys.ENTER)
     assert chosen(browser) == f"Subject {NASTY}"
     assert NASTY[:10] in find(browser, "#arrows").text
+
+
+def test_groups_far_from_zero_are_told_apart(opened, rows):
+    """A response of mean 1e6: labels inside of the picture, numbers and points where they are."""
+    browser, (sums, _) = opened("far"), rows("far")
+    shown = run(
+        browser,
+        "return [...document.querySelectorAll('#table tbody tr')].map((r) =>"
+        "[...r.cells].map((c) => c.textContent))",
+    )
+    pooled = [float(cells[3].replace("−", "-")) for cells in shown[1:]]
+    exact = [values[0, 1] for name, (_, values) in table(browser).items() if name != "population"]
+    np.testing.assert_allclose(pooled, exact, atol=0.01)
+    assert len(set(pooled)) == 8
+    assert {cells[0] for cells in shown} == {"population", '""', *(f"g{k}" for k in range(1, 8))}
+    for picture in ("lines", "arrows"):
+        written = run(
+            browser,
+            "return [...document.querySelectorAll(`#${arguments[0]} > text.muted`)].map((t) =>"
+            "[t.textContent, t.getAttribute('text-anchor'), t.getBBox().x])",
+            picture,
+        )
+        for anchor in ("end", "middle"):
+            along = [text for text, own, _ in written if own == anchor]
+            assert len(along) == len(set(along)) > 1
+        assert min(x for _, _, x in written) >= 0
+    heights = run(
+        browser,
+        "return JSON.parse(document.getElementById('content').textContent).points.y.bytes.length",
+    )
+    assert heights >= 8 * len(sums.y)  # as doubles: floats would be 0.06 apart
+    press(browser, "#new-x", "2")
+    press(browser, "#new-y", "1000012.25", webdriver.Keys.ENTER)
+    assert "x 2: 1000012.25" in find(browser, "#typed").text

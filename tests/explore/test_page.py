@@ -56,7 +56,8 @@ def test_the_arrays_are_those_of_python(page, fitted):
     np.testing.assert_array_equal(X, lines.X)
     assert found["group"]["rows"] == [6] * 30
     assert found["effects"][0] == {
-        "name": "Intercept at when = 2002", "unit": "grade points", "population": True
+        "name": "Intercept at when = 2002", "unit": "grade points", "population": True,
+        "spread": pytest.approx(sums.sd[:, 0].mean()),
     }  # fmt: skip
 
 

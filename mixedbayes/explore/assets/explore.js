@@ -19,7 +19,7 @@
   const model = { ...page.model, groups: unpacked(page.model.groups, Float64Array) };
   const lineX = unpacked(axis.X, Float64Array), lineZ = unpacked(axis.Z, Float64Array);
   const points = {
-    x: unpacked(page.points.x, Float32Array), y: unpacked(page.points.y, Float32Array),
+    x: unpacked(page.points.x, Float64Array), y: unpacked(page.points.y, Float64Array),
     group: unpacked(page.points.group, Int32Array),
   };
   const rowsOf = Array.from({ length: J }, () => []);
@@ -68,7 +68,8 @@
       return effect.population || value !== ofPopulation ? `${effect.name} ${shown(k)}` : "";
     }).filter(Boolean).join(", ");
     const numbers = (value) => each(value, (k) => {
-      return pair(number(value(old.now, k)), number(value(now, k)), effects[k].unit);
+      const [a, b] = [old.now, now].map((found) => number(value(found, k), 4, effects[k].spread));
+      return pair(a, b, effects[k].unit);
     });
     const ofGroup = (found, k) => found.groups[state.chosen].coef[k];
     const ofPopulation = (found, k) => found.population.shared[k];
@@ -78,7 +79,7 @@
     else if (effects.some((effect) => effect.population)) parts.push(`Population: ${numbers(ofPopulation)}.`);
     parts.push(`Mean pooling: ${each(ofAll, (k) => pair(ofAll(old.now, k), ofAll(now, k)))}.`);
     if (now.newcomer) {
-      parts.push(`Newcomer: ${each(null, (k) => measured(now.newcomer.coef[k], effects[k].unit))}.`);
+      parts.push(`Newcomer: ${each(null, (k) => measured(now.newcomer.coef[k], effects[k].unit, effects[k].spread))}.`);
     }
     return parts.join(" ");
   }
@@ -195,7 +196,8 @@
     list();
     const own = now.groups[g];
     const said = effects.map((effect, k) => {
-      return `${effect.name} ${measured(own.coef[k], effect.unit)}, by itself ${number(own.own[k])}, pooling ${share(own.pooling[k])}`;
+      const { name, unit, spread } = effect;
+      return `${name} ${measured(own.coef[k], unit, spread)}, by itself ${number(own.own[k], 4, spread)}, pooling ${share(own.pooling[k])}`;
     });
     const weight = state.weights[g];
     $("said").textContent = `${label(g)}, ${plural(group.rows[g], "row")}${weight === 1 ? "" : `, weight ${weight}`}: ${said.join("; ")}.`;
@@ -236,7 +238,7 @@
     name.textContent = axis.name;
     const field = document.createElement(chosenPlace ? "select" : "input");
     field.id = "new-x";
-    if (chosenPlace) places.forEach((x, k) => field.append(new Option(axis.categories ? axis.categories[k] : number(x), k)));
+    if (chosenPlace) places.forEach((x, k) => field.append(new Option(axis.categories ? axis.categories[k] : number(x, 4, places[1] - places[0]), k)));
     else Object.assign(field, { type: "number", step: "any", required: true });
     $("typed-x").append(name, field);
   }
@@ -259,7 +261,8 @@
     const { x, z } = typical(at);
     const rest = y - x.reduce((v, a, i) => v + a * model.origin[i], 0);
     const place = side ? 0 : chosenPlace ? places[at] : at;
-    const shown = side ? number(y) : `${axis.name} ${$("new-x").tagName === "SELECT" ? $("new-x").selectedOptions[0].text : number(at)}: ${number(y)}`;
+    const where = chosenPlace && $("new-x").selectedOptions[0].text;
+    const shown = side ? number(y, 15) : `${axis.name} ${where || number(at, 15)}: ${number(y, 15)}`;
     change({ rows: [...state.rows, { x, z, y: rest, w: 1, place, seen: y, shown }] }, `Newcomer's row ${shown}.`);
     typed();
     $("new-y").value = "";
@@ -531,11 +534,12 @@
     );
   }
   function table() {
+    const apart = (v, k) => [v, number(v, 4, effects[k].spread)];
     const cells = (one, rows) => [rows, ...effects.flatMap((_, k) => [
-      [one.own[k]], [one.coef[k]], [one.sd[k]], [one.pooling[k], share(one.pooling[k])],
+      apart(one.own[k], k), apart(one.coef[k], k), [one.sd[k]], [one.pooling[k], share(one.pooling[k])],
     ])];
     const { population } = now, rows = [];
-    rows.push(row("population", [[page.rows, page.rows.toLocaleString("en")], ...effects.flatMap((_, k) => [blank, [population.shared[k]], blank, blank])], "everybody"));
+    rows.push(row("population", [[page.rows, page.rows.toLocaleString("en")], ...effects.flatMap((_, k) => [blank, apart(population.shared[k], k), blank, blank])], "everybody"));
     if (now.newcomer) rows.push(row("newcomer", cells(now.newcomer, [state.rows.length]), "everybody"));
     const shown = matching.slice(0, MOST_ROWS);
     if (matching.includes(state.chosen) && !shown.includes(state.chosen)) shown.unshift(state.chosen);

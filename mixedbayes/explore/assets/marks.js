@@ -12,10 +12,19 @@ function text(parent, x, y, said, attributes = {}) {
 }
 function ticks(low, high, most) {
   const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
-  const stride = power * [1, 2, 5, 10].find((k) => k * power >= raw), found = [];
-  for (let k = Math.ceil(low / stride); k * stride <= high + 1e-9 * stride; k++) found.push(k * stride);
-  return found.map((v) => Number(v.toPrecision(12)));
+  const round = [0.5, 1, 2, 5, 10], coarse = round.findIndex((k) => k * power >= raw);
+  const along = (stride) => {
+    const first = Math.ceil(low / stride), n = Math.floor(high / stride + 1e-9) - first + 1;
+    return Array.from({ length: Math.max(0, n) }, (_, k) => Number(((first + k) * stride).toPrecision(12)));
+  };
+  const found = along(power * round[coarse]);
+  return found.length > 1 ? found : along(power * round[coarse - 1]);
 }
+// Places along an axis with what is written there, of which no two are alike.
+const written = (places) => {
+  const stride = places.length > 1 ? places[1] - places[0] : 0;
+  return places.map((v) => [v, number(v, 1, 3 * stride)]);
+};
 const range = (values) => {
   let low = Infinity, high = -Infinity;
   for (const v of values) {
@@ -37,17 +46,21 @@ function frame(id, xs, ys, { left = 52, xTicks = null, yTicks = null, xName = ""
   const box = document.getElementById(id), width = box.clientWidth, height = box.clientHeight;
   box.replaceChildren();
   box.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const area = { left, right: width - 12, top: 20, bottom: height - 38 };
+  yTicks ??= written(ticks(ys[0], ys[1], 5));
+  const room = 12 + 7 * Math.max(...yTicks.map((t) => t[1].length));
+  const area = { left: Math.max(left, room), right: width - 12, top: 20, bottom: height - 38 };
   const x = (v) => area.left + (v - xs[0]) / (xs[1] - xs[0]) * (area.right - area.left);
   const y = (v) => area.bottom - (v - ys[0]) / (ys[1] - ys[0]) * (area.bottom - area.top);
   const clip = svg("clipPath", { id: `${id}-clip` }, box);
   svg("rect", { x: area.left, y: area.top, width: Math.max(0, area.right - area.left), height: Math.max(0, area.bottom - area.top) }, clip);
-  for (const t of yTicks ?? ticks(ys[0], ys[1], 5).map((v) => [v, number(v, 6)])) {
+  for (const t of yTicks) {
     svg("path", { d: `M${area.left} ${y(t[0])}H${area.right}`, class: "grid" }, box);
     text(box, area.left - 6, y(t[0]) + 4, t[1], { "text-anchor": "end", class: "muted" });
   }
-  const few = Math.max(2, Math.floor((area.right - area.left) / 75));
-  for (const t of xTicks ?? ticks(xs[0], xs[1], few).map((v) => [v, number(v, 6)])) {
+  const few = (each) => Math.max(2, Math.floor((area.right - area.left) / each));
+  const beside = (each) => written(ticks(xs[0], xs[1], few(each)));
+  xTicks ??= beside(Math.max(75, 20 + 7 * Math.max(...beside(75).map((t) => t[1].length))));
+  for (const t of xTicks) {
     svg("path", { d: `M${x(t[0])} ${area.bottom}v5`, class: "axis" }, box);
     text(box, x(t[0]), area.bottom + 18, t[1], { "text-anchor": "middle", class: "muted" });
   }

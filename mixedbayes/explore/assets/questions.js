@@ -27,8 +27,8 @@ function questions(page, state, now, line) {
   const tied = q === 2 && !slider("sd1");
   const weighted = (g, w) => ({ weights: state.weights.map((old, k) => (k === g ? w : old)) });
   const moved = (k, g) => (old, after) => {
-    const [a, b] = [old, after].map((found) => number(found.groups[g].coef[k]));
-    return `${label(g)}: ${a} → ${b}, population ${number(after.population.shared[k])}.`;
+    const [a, b] = [old, after].map((found) => number(found.groups[g].coef[k], 4, effects[k].spread));
+    return `${label(g)}: ${a} → ${b}, population ${number(after.population.shared[k], 4, effects[k].spread)}.`;
   };
   const found = [];
   const pull = (text, g, k, next) => found.push({
@@ -58,7 +58,7 @@ function questions(page, state, now, line) {
           return risen(old.population.shared[k], after.population.shared[k], scale);
         },
         told: (old, after) => {
-          const [a, b] = [old, after].map((one) => number(one.population.shared[k]));
+          const [a, b] = [old, after].map((one) => number(one.population.shared[k], 4, effects[k].spread));
           return `Population: ${a} → ${b}. One of ${plural(there.length, "group")} has left.`;
         },
       });
