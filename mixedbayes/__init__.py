@@ -226,6 +226,7 @@ _HOME = {
     ),
 }
 
+_FITTED = ("Model", "fit", "Marginal", "PartiallyCentered", "Quadrature")
 _NAMESPACES = ("families", "priors")
 
 __all__ = ["__version__", *_NAMESPACES, *sorted(_HOME)]
@@ -236,6 +237,8 @@ def __getattr__(name: str) -> Any:
         return _load(f"mixedbayes.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'mixedbayes' has no attribute {name!r}")
+    if name in _FITTED:
+        _load("mixedbayes.engines.early").begin()
     value = getattr(_load(_HOME[name]), name)
     globals()[name] = value
     return value

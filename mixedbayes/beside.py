@@ -15,11 +15,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
 _MOST_SECONDS = 120.0  # that another process is waited for
 _MOST = 3  # other processes
+_LINGER = 20.0  # seconds in which they wait to be asked, where they were started before a fit
 # A thread reads what is asked for, so that the process ends as soon as nobody is left to ask.
 _CHILD = """
 import os, sys
@@ -67,11 +69,13 @@ class Shared:
         self.where: dict[str, Literal["left", "here", "there"]] = {}
         self.children: list[subprocess.Popen[bytes]] = []
         self.waited = 0.0  # seconds in which nothing was compiled here
+        self._until = 0.0  # up to when processes wait for more
         self._changed = threading.Condition()
 
-    def add(self, functions: Sequence[Compiled]) -> None:
-        """Functions that nobody has begun, and processes that compile them."""
+    def add(self, functions: Sequence[Compiled], more: bool = False) -> None:
+        """Functions that nobody has begun, and processes that compile them, and `more` to come."""
         with self._changed:
+            self._until = time.monotonic() + _LINGER if more else 0.0
             for f in functions:
                 self.functions[f.symbol], self.where[f.symbol] = f, "left"
             self._changed.notify_all()
@@ -109,11 +113,14 @@ class Shared:
 
     def _next(self) -> str | None:
         with self._changed:
-            while "left" in self.where.values():
+            while True:
                 if (symbol := self._take("there")) is not None:
                     return symbol
-                self._changed.wait()
-        return None
+                more = self._until - time.monotonic()
+                if "left" in self.where.values():
+                    self._changed.wait()
+                elif not (more > 0.0 and self._changed.wait(more)):
+                    return None
 
     def _take(self, to: Literal["here", "there"]) -> str | None:
         """One that is left and lacks nothing: here the last, since others take the first."""
@@ -163,6 +170,7 @@ class Shared:
             return
         with self._changed:
             self.where.clear()
+            self._until = 0.0
             self._changed.notify_all()
         for child in [*self.children]:
             child.kill()  # nothing happens to one that has ended
@@ -172,11 +180,24 @@ class Shared:
 _SHARED: Shared | None = None
 
 
-def share(functions: Sequence[Compiled]) -> None:
+class Named:
+    """A function whose module is not loaded here."""
+
+    needs: Sequence[str] = ()
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+
+    def ready(self) -> None:
+        module, _, name = self.symbol.rpartition(".")
+        getattr(import_module(module), name).ready()
+
+
+def share(functions: Sequence[Compiled], *, more: bool = False) -> None:
     """Compile these in other processes, one after another, while this goes on.
 
-    The processes end by themselves, and are ended with this one. Where there is one core, or Python
-    cannot be started, nothing happens.
+    The processes end by themselves, for a while not if there are `more` to come, and are ended with
+    this one. Where there is one core, or Python cannot be started, nothing happens.
     """
     global _SHARED
     if not possible():
@@ -187,7 +208,7 @@ def share(functions: Sequence[Compiled]) -> None:
     new = [f for f in functions if f.symbol not in shared.functions]
     with suppress(OSError):
         if new:
-            shared.add(new)
+            shared.add(new, more)
 
 
 def shared(symbol: str) -> bool:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import marshal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -103,10 +103,14 @@ class Function(Alone):
         arguments, returned = numba.core.sigutils.normalize_signature(self.declared)
         return returned(*arguments)
 
+    @cached_property
+    def needed(self) -> list[Function]:
+        """Functions that it calls by their symbols."""
+        return [function for _, function in _called_by(self.py_func)]
+
     @property
     def needs(self) -> list[str]:
-        """Symbols of the functions that it calls by them."""
-        return [symbol for symbol, _ in _called_by(self.py_func)]
+        return [f.symbol for f in self.needed]
 
     def ready(self) -> None:
         if not self._can_compile:
@@ -229,11 +233,18 @@ class _Kept(caching.FunctionCache):
 def ahead(*functions: Function) -> None:
     """Share those that are not on disk with other processes, which compile them while this goes on.
 
-    Whoever needs a function waits until it is made, and compiles it here where nobody has begun it,
-    or where that failed; see `beside`.
+    Those that they call by symbol come before them. Whoever needs a function waits until it is
+    made, and compiles it here where nobody has begun it, or where that failed; see `beside`.
     """
-    if beside.possible() and (missing := [f for f in functions if _is_missing(f)]):
+    if beside.possible() and (missing := [*dict.fromkeys(_all_missing(functions))]):
         beside.share(missing)
+
+
+def _all_missing(functions: Iterable[Function]) -> Iterator[Function]:
+    for f in functions:
+        if _is_missing(f):
+            yield from _all_missing(f.needed)
+            yield f
 
 
 def _is_missing(f: Function) -> bool:

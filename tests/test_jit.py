@@ -125,6 +125,46 @@ def test_another_process_compiles_ahead(module):
     assert begun == []
 
 
+def test_a_process_that_was_started_before_a_fit_waits_for_what_the_fit_needs(module):
+    begun = []
+    beside.share([beside.Named("twice_elsewhere.twice")], more=True)
+    (child,) = beside._SHARED.children
+    until = time.monotonic() + 60
+    while beside._SHARED.where and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    jit.ahead(module.twice, module.thrice)
+    assert beside._SHARED.children == [child]
+    assert child.wait(60) == 0
+    with jit.watched(begun.append):
+        assert module.thrice(14) == 42
+        assert module.twice(21) == 42
+    assert begun == []
+
+
+def test_what_is_named_is_compiled_here_where_no_process_begins_it(module, monkeypatch):
+    monkeypatch.setattr(beside.Shared, "_start", lambda self, module: None)
+    beside.share([beside.Named("twice_elsewhere.twice"), beside.Named("twice_elsewhere.thrice")])
+    beside._SHARED.where["twice_elsewhere.twice"] = "there"
+    monkeypatch.setattr(beside, "_MOST_SECONDS", 0.5)
+    assert module.twice(21) == 42
+    assert not module.thrice._can_compile
+
+
+def test_what_functions_call_by_symbol_is_shared_before_them(module, monkeypatch):
+    shared = []
+    monkeypatch.setattr(beside, "share", shared.extend)
+    monkeypatch.setattr(jit, "_is_missing", lambda f: f is not module.c_twice)
+    twice = jit.called(module.twice)
+
+    @jit.njit("i8(i8)")
+    def calls(n):
+        return twice(n)
+
+    jit.ahead(calls, module.thrice, module.twice)
+    assert shared == [module.twice, calls, module.thrice]
+
+
 def test_what_nobody_has_begun_is_compiled_here_and_where_one_waits_another(module, monkeypatch):
     begun = []
     slow = beside._CHILD.replace("getattr", "import time; time.sleep(3); getattr")

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from mixedbayes import jit
-from mixedbayes.design.types import Floats
 from mixedbayes.families.links import Link
 from mixedbayes.jit import to_fixed_tuple
+from mixedbayes.theta.record import Floats
 
 compiled = jit.inner(forceinline=True)
 

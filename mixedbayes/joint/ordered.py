@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from mixedbayes import jit
-from mixedbayes.design.types import Floats
+from mixedbayes.theta.record import Floats
 
 
 def increasing(t: Floats) -> Floats:

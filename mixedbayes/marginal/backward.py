@@ -9,18 +9,29 @@ from the coarsest factor to the finest.
 
 import numpy as np
 
+from mixedbayes import jit
 from mixedbayes.marginal.forward import chain_base, copy
-from mixedbayes.marginal.fronts import factor_front, find_places, load_front, regression
+from mixedbayes.marginal.fronts import (
+    factor_front,
+    find_places,
+    load_front,
+    read_header,
+    regression,
+)
 from mixedbayes.marginal.inner import inner
 
 
-@inner
-def backward(h, ints, floats, L, scale, shift, F, S, Q, w):
+@jit.njit(
+    "f8(i8[::1], f8[::1], f8[::1], f8, f8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1])",
+    short_loops=True, nogil=True, error_model="numpy",
+)  # fmt: skip
+def go_back(ints, floats, L, scale, shift, F, S, Q, w):
     """Add every node's (M Lambda E[v v'])_gg to Q; return the trace of E[u u'].
 
     F and S hold the factored fronts and the dense second moments. If coefficients are sampled, w
     receives the mean effects in the internal bases.
     """
+    h = read_header(ints)
     front, E, A = np.empty(h.n_front), np.empty(h.n_front), np.empty(h.n_front)
     inverse, moments = np.empty(h.n_front), np.empty(F.size)
     place = np.empty((h.n_chain + 1, h.n_rows), np.int64)
@@ -42,6 +53,9 @@ def backward(h, ints, floats, L, scale, shift, F, S, Q, w):
             if h.r > 0:
                 keep_mean(h, ints, L, k, q, node, E, (rows - 1) * q, w)
     return trace
+
+
+call_go_back = jit.called(go_back)
 
 
 @inner

@@ -15,18 +15,12 @@ space, hold no state and release the interpreter lock: threads may call them at 
 import numpy as np
 
 from mixedbayes import jit
-from mixedbayes.marginal.backward import backward
-from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bordered_mean
+from mixedbayes.marginal.backward import call_go_back
+from mixedbayes.marginal.bordered import bordered_inverse, bordered_mean
 from mixedbayes.marginal.dense import add_means
-from mixedbayes.marginal.forward import chain_work, eliminate
+from mixedbayes.marginal.factor import call_factor
 from mixedbayes.marginal.fronts import read_header
-from mixedbayes.marginal.likelihood import (
-    gradient_factors,
-    gradient_sampled,
-    internal_factors,
-    prior_moment,
-    sampled_shift,
-)
+from mixedbayes.marginal.likelihood import gradient_factors, gradient_sampled, prior_moment
 
 
 @jit.njit(
@@ -45,12 +39,7 @@ def general_core(x, grad, ints, floats):
     if not (sigma > 0.0 and np.isfinite(sigma)):
         return -np.inf
     scale = 1.0 / sigma**2
-    L = internal_factors(h, ints, floats, x)
-    delta, m, shift, yy = sampled_shift(h, ints, floats, x)
-    F = np.zeros(chain_work(h, ints))
-    S = np.empty((h.D + 1, h.D + 1))
-    half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
-    half_log_det += bordered_factor(h, ints, S)
+    half_log_det, L, F, S, delta, m, shift = call_factor(x, ints, floats)
     if not np.isfinite(half_log_det):
         return -np.inf
     quadratic = S[h.D, h.D]
@@ -62,7 +51,7 @@ def general_core(x, grad, ints, floats):
     add_means(S, mu, h.D)
     Q = np.zeros(L.size)
     w = np.empty(h.n_effects if h.r > 0 else 0)
-    trace = backward(h, ints, floats, L, scale, shift, F, S, Q, w)
+    trace = call_go_back(ints, floats, L, scale, shift, F, S, Q, w)
 
     gradient_factors(h, ints, floats, Q, sigma, grad)
     beta = mu[h.D - h.p :]

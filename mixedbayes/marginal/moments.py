@@ -8,17 +8,17 @@ import numpy as np
 
 from mixedbayes import jit
 from mixedbayes.marginal.backward import node_moments, read_dense, read_front
-from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bordered_mean
+from mixedbayes.marginal.bordered import bordered_inverse, bordered_mean
 from mixedbayes.marginal.conditional import (
     read_crossed,
     read_population,
     read_values,
     to_original,
 )
-from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
+from mixedbayes.marginal.factor import call_factor
+from mixedbayes.marginal.forward import chain_base
 from mixedbayes.marginal.fronts import find_places, read_header, regression
 from mixedbayes.marginal.inner import inner
-from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 
 
 @inner
@@ -93,11 +93,7 @@ def moments_core(x, mean, cov, cross, beta, ints, floats):
     """
     h = read_header(ints)
     scale = 1.0 / x[x.size - h.r - 1] ** 2
-    L = internal_factors(h, ints, floats, x)
-    _, m, shift, yy = sampled_shift(h, ints, floats, x)
-    F, S = np.zeros(chain_work(h, ints)), np.empty((h.D + 1, h.D + 1))
-    half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
-    half_log_det += bordered_factor(h, ints, S)
+    half_log_det, L, F, S, _, _, shift = call_factor(x, ints, floats)
     dense = np.full(h.D + 1, -1.0)
     mu = bordered_mean(h, ints, S)
     bordered_inverse(h, ints, S)
