@@ -92,6 +92,7 @@ class Surrogate:
     coefficients: Floats  # (n_terms,)
     radius: float
     non_normality: float  # of the density; see whitening.non_normality
+    error: float = 0.0  # root mean square error of a derivative
 
     @classmethod
     def none(cls) -> Surrogate:

@@ -34,7 +34,7 @@ MOST_COORDINATES = 10  # 1,000 coefficients, from 200 gradients
 _SPREAD = 1.5  # of the points, in posterior sds
 _EQUATIONS = 2  # derivatives for each coefficient
 _CHECKS = 16  # gradients that it is compared with
-_ERROR = 0.1  # largest root mean square error of a derivative; those of N(0, I) have 1
+ERROR = 0.1  # largest root mean square error of a derivative; those of N(0, I) have 1
 _OUTSIDE = 0.01  # share of a normal posterior that is left to the exact gradient
 
 
@@ -49,11 +49,11 @@ def proposals_pay(problem: Problem, density: MarginalDensity) -> bool:
     return density.likelihood is None and problem.plan.flops > DEAR_FLOPS
 
 
-def fit_surrogate(density: ThetaDensity, cores: int) -> Surrogate | None:
+def fit_surrogate(density: ThetaDensity, cores: int, error: float = ERROR) -> Surrogate | None:
     """A polynomial for the gradient of a density in the units of its mode's curvature.
 
     Of degree 4, of degree 3 with more than `MOST_COORDINATES`. None where it misses the gradient at
-    points of which it knows nothing: the posterior is too far from normal.
+    points of which it knows nothing by more than `error`: the posterior is too far from normal.
     """
     d = density.ndim
     last = () if d <= MOST_COORDINATES else (d,)
@@ -73,10 +73,11 @@ def fit_surrogate(density: ThetaDensity, cores: int) -> Surrogate | None:
     rows = derivatives(terms, points) * weight[:, :, None]
     solution = np.linalg.lstsq(rows.reshape(-1, len(terms)), (gradients[:n] * weight).ravel())[0]
     miss = derivatives(terms, checks) @ solution - gradients[n:]
-    if np.sqrt(np.mean(miss**2)) > _ERROR:
+    missed = float(np.sqrt(np.mean(miss**2)))
+    if missed > error:
         return None
     radius = np.sqrt(special.chdtri(d, _OUTSIDE))
-    return Surrogate(terms, solution, float(radius), non_normality(everywhere, gradients))
+    return Surrogate(terms, solution, float(radius), non_normality(everywhere, gradients), missed)
 
 
 def derivatives(terms: Ints, points: Floats) -> Floats:

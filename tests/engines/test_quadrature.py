@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 import mixedbayes as mb
+from mixedbayes.engines import quadrature
+from mixedbayes.marginal.surrogate import ERROR
 from mixedbayes.sample import transitions
 
 
@@ -29,3 +31,18 @@ def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts(monkeypatch):
     assert fit.idata.posterior.attrs["inference_method"] == "NUTS"
     assert "proposals from a polynomial" not in fit.methods()
     assert str(fit.formulation) == "Quadrature()"
+
+
+def test_proposals_are_tried_where_their_polynomial_would_be_no_gradient(monkeypatch):
+    """Slopes that hardly vary: their log sd ends nowhere, and the correlation is not known."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(1000), 5), rng.normal(size=5000)
+    eta = 0.3 + 0.4 * x + 0.6 * rng.normal(size=1000)[g]
+    data = pd.DataFrame({"y": rng.poisson(np.exp(eta)), "x": x, "g": g})
+    given = {"family": "poisson", "seed": 1, "chains": 2, "progress": False}
+    fit = mb.fit("y ~ x + (x | g)", data, draws=300, **given)
+    assert fit.idata.posterior.attrs["inference_method"] == "proposals from a polynomial"
+    assert float(fit.idata.sample_stats["acceptance_rate"].mean()) > 0.7
+    monkeypatch.setattr(quadrature, "FARTHEST", ERROR)
+    fit = mb.fit("y ~ x + (x | g)", data, draws=20, tune=20, **given)
+    assert fit.idata.posterior.attrs["inference_method"] == "NUTS"

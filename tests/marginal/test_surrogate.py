@@ -11,6 +11,7 @@ from mixedbayes.marginal.density import MarginalDensity, Surrogate
 from mixedbayes.marginal.mode import find_mode, whiten
 from mixedbayes.marginal.setup import set_up
 from mixedbayes.marginal.surrogate import (
+    ERROR,
     MOST_COORDINATES,
     derivatives,
     fit_surrogate,
@@ -82,6 +83,9 @@ def test_it_is_close_to_gradients_that_it_has_not_seen(formula, name, non_normal
 def test_it_is_refused_where_the_posterior_is_far_from_normal():
     density, _ = whitened("score ~ Machine + (Machine | Worker)", "machines")  # six workers
     assert fit_surrogate(density, cores=1) is None
+    found = fit_surrogate(density, cores=1, error=1e3)
+    assert fit_surrogate(density, cores=1, error=0.99 * found.error) is None
+    assert found.error > ERROR
 
 
 def test_it_is_refused_where_the_density_vanishes(gpa, monkeypatch):
