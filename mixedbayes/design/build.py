@@ -18,7 +18,7 @@ from mixedbayes.design.independent import independent, independent_effects
 from mixedbayes.design.kinds import Coded, coded
 from mixedbayes.design.known import notes, relations
 from mixedbayes.design.level_curves import fit_levels
-from mixedbayes.design.locate import unknown_column
+from mixedbayes.design.locate import unknown_column, unknown_function
 from mixedbayes.design.memory import Coding, Memory, coding_notes
 from mixedbayes.design.monotonic import monotonic
 from mixedbayes.design.monotonic import refuse as refuse_monotonic
@@ -33,10 +33,11 @@ from mixedbayes.design.used import used_columns, used_functions
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
 from mixedbayes.formula import smooths as written
+from mixedbayes.formula.counts import COUNTS
 from mixedbayes.formula.nodes import unparse
 from mixedbayes.formula.specific import apart
 from mixedbayes.formula.types import RandomTerm
-from mixedbayes.formula.words import SPECIFIC
+from mixedbayes.formula.words import SPECIFIC, our_way
 from mixedbayes.names import INTERCEPT, MU, sd
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import Law
@@ -314,12 +315,23 @@ def _naming(name: str, formula: Formula) -> str:
     return next((f.text for f in every if name in used_columns(f).columns), formula.text)
 
 
+def _check_words(formula: Formula, functions: Mapping[str, Any]) -> None:
+    """FormulaError for a function of another package, whose arguments may be no columns here."""
+    for called in used_functions(formula):
+        if called in functions or called in (SPECIFIC, *COUNTS) or our_way(called) is None:
+            continue
+        every = (replace(formula, others=()), *formula.others)
+        text = next(f.text for f in every if called in used_functions(f))
+        unknown_function(called, functions, text)
+
+
 def _table(formula: Formula, data: Any, functions: Mapping[str, Any]) -> Table:
     """The used columns, all of them there, with at least one row."""
     used = used_columns(formula)
     whole = table(data, used.columns)
     for name in used.columns:
         if name not in whole.columns and (name in used.groups or name not in functions):
+            _check_words(formula, functions)
             unknown_column(name, whole.names, _naming(name, formula))
     if whole.n == 0:
         raise DataError(

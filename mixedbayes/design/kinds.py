@@ -198,8 +198,8 @@ class EncodedArms(EncodedGroup):
             row = int(np.argmax(other))
             own = self.arms.levels[self.arms.of_level[refs[row]]]
             raise DataError(
-                f"{self.name} {self.grouping.levels[refs[row]]!r} is in {self.arms.by} {own!r} in "
-                f"the fit, and in {self.arms.levels[codes[row]]!r} in "
+                f"{self.name} {listed([self.grouping.levels[refs[row]]])} is in {self.arms.by} "
+                f"{listed([own])} in the fit, and in {listed([self.arms.levels[codes[row]]])} in "
                 f"{int(other.sum()):,} of {len(other):,} rows (first in row "
                 f"{row_name(rows.table.index, row)}); correct them, or give the level a new label"
             )

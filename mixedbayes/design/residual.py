@@ -251,7 +251,7 @@ def _check_once(residual: Residual, term: ResidualTerm, rows: Rows) -> None:
         where = residual.positions[residual.places[row]]
         groups = np.unique(residual.refs[first[counts > 1]])
         raise DataError(
-            f'residual="{term.text}": {term.group} {residual.levels[residual.refs[row]]!r} has '
+            f'residual="{term.text}": {term.group} {listed([residual.levels[residual.refs[row]]])} has '
             f"{int(counts[np.argmax(counts > 1)])} rows at {residual.structure.of} "
             f"{label(where)} (first in row {row_name(rows.table.index, row)}), and "
             f"{len(groups):,} of the {len(residual.levels):,} groups have such; one row of a group "
@@ -276,8 +276,8 @@ def check_apart(known: Residual, new: Residual, index: pd.Index) -> None:
     row = int(np.argmax(twice))
     raise DataError(
         f'residual="{known.text}": {int(twice.sum()):,} of them are at the {known.structure.of} '
-        f"of a row that has one, the first {known.name} {both.levels[both.refs[n + row]]!r} at "
-        f"{label(both.positions[both.places[n + row]])} (row {row_name(index, row)})"
+        f"of a row that has one, the first {known.name} "
+        f"{listed([both.levels[both.refs[n + row]]])} at {label(both.positions[both.places[n + row]])} (row {row_name(index, row)})"
     )
 
 
@@ -312,11 +312,13 @@ def _check_one_arm(term: ResidualTerm, refs: Ints, arms: Ints, rows: Rows, own: 
     if len(strange):
         row = int(strange[0])
         of = rows.table.columns
-        said = " ".join(str(of[name].iloc[row]) for name in term.factors)
+        parts = [of[name].iloc[row] for name in term.factors]
+        said = listed(parts if len(parts) == 1 else [":".join(map(label, parts))])
         raise DataError(
             f'residual="{term.text}": {len(np.unique(np.asarray(refs)[strange])):,} level(s) of '
-            f"{term.group} are in several levels of {term.by}, such as {said!r} "
-            f"(row {row_name(rows.table.index, row)} among others); each is in one"
+            f"{term.group} are in several levels of {term.by}, such as {said} "
+            f"(row {row_name(rows.table.index, row)} among others); each is in one: correct these "
+            f"rows, or write {term.group}:{term.by} in the place of {term.group}"
         )
 
 

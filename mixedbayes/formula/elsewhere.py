@@ -11,12 +11,13 @@ import re
 # Words, and the structure that is theirs.
 _STRUCTURES = {
     "ar": "ar1", "AR": "ar1", "AR1": "ar1", "arma": "arma11", "ARMA": "arma11", "un": "unstr",
-    "UN": "unstr", "corAR1": "ar1", "corCAR1": "ou", "corARMA": "arma11", "corCompSymm": "cosy",
+    "UN": "unstr", "corAR1": "ar1", "corCAR1": "ou", "car1": "ou", "corARMA": "arma11", "corCompSymm": "cosy",
     "corSymm": "unstr", "corExp": "ou", "exp": "ou", "pow": "ou", "ar1h": "hetar1", "ARH": "hetar1",
     "toeph": "toep", "TOEP": "toep", "csh": "cs", "CSH": "cs", "CS": "cosy", "compsymm": "cosy",
     "exchangeable": "cosy", "ante": "unstr", "ANTE": "unstr",
     **{own: own for own in ("ar1", "arma11", "ou", "unstr", "cosy", "toep", "hetar1")},
 }  # fmt: skip
+_OF_EFFECTS = {"unstr": "us", "cosy": "homcs"}  # names of effects where residuals have another
 _SDS = 'residual sds that differ are a formula of their own, ["y ~ x", "sigma ~ 0 + {visit}"]'
 _OTHERS = {
     **dict.fromkeys(("varIdent", "varPower", "varExp", "varFixed", "varFunc", "varComb"), _SDS),
@@ -35,7 +36,7 @@ _OTHERS = {
 _IN_FORMULAS = re.compile(r"\b(cor[A-Z]\w*|var(?:Ident|Power|Exp|Fixed|Comb))\s*\(")
 _FORM = re.compile(r"~\s*(?P<visit>[\w.`]+)\s*\|\s*(?P<group>[\w.`:]+)")
 _NAMED = re.compile(r"\b(?P<key>time|gr)\s*=\s*(?P<value>[\w.`:]+)")
-_BAR = re.compile(r"\(\s*(?P<visit>[\w.`]+)\s*\|\s*(?P<group>[\w.`:]+)")
+_BAR = re.compile(r"\(\s*(?:0\s*\+\s*)?(?P<visit>[\w.`]+)\s*\|\s*(?P<group>[\w.`:]+)")
 
 
 def way_of(word: str, text: str) -> str | None:
@@ -55,6 +56,17 @@ def way_of(word: str, text: str) -> str | None:
             f'residual="{own}({names["visit"]} | {names["group"]})"'
         )  # fmt: skip
     return _OTHERS[word].format(**names) if word in _OTHERS else None
+
+
+def effects_of(word: str, text: str) -> str | None:
+    """How effects of a structure of another package are said here; None where it has none."""
+    own = _STRUCTURES.get(word)
+    if own in (None, "arma11"):  # of residuals alone
+        return None
+    names = {"visit": "visit", "group": "g"}
+    if found := _BAR.search(text):
+        names |= found.groupdict()
+    return f"write {_OF_EFFECTS.get(own, own)}({names['visit']} | {names['group']})"
 
 
 def in_formula(text: str) -> tuple[int, int, str] | None:

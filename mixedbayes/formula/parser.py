@@ -299,7 +299,8 @@ def _not_a_factor(node: Node, text: str) -> NoReturn:
     elif isinstance(node, Call) and node.arguments and node.function in CATEGORIES:
         remedy = f"it is a category as it is: (1 | {unparse(node.arguments[0])})"
     elif isinstance(node, Call) and node.function in GROUPS:
-        remedy = WORDS[node.function]
+        first = next((a.name for a in node.arguments if isinstance(a, Name)), "g")
+        remedy = our_way(node.function, first) or ""
     else:
         remedy = "make a column of it first and name that column"
     fail(text, node.span, fact, remedy)

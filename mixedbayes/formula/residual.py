@@ -68,7 +68,8 @@ def parse_residual(text: str) -> ResidualTerm:
         parser.fail(
             f"`{word.value}` is of rows in an order, which the rows of a data frame have not by "
             "themselves",
-            f"name the visits or times as well, write {word.value}(visit | {said})",
+            f"name the visits or times as well: write {word.value}(visit | {said}) where {said} "
+            f"has the groups, {word.value}({said} | patient) where {said} is their order",
             group.span,
         )
     by = _by(parser, way)

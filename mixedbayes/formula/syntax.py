@@ -9,6 +9,7 @@ arithmetic one; `^` is `**` in both.
 from typing import NoReturn
 
 from mixedbayes.formula.cursor import Cursor
+from mixedbayes.formula.elsewhere import effects_of
 from mixedbayes.formula.nodes import (
     Bar,
     Call,
@@ -295,6 +296,7 @@ class Parser(Cursor):
             self.fail(
                 f"`{self.token.value}` inside a call",
                 (COVARIANCE if called == SPECIFIC else our_way(called))
+                or effects_of(called, self.text[opening.span.start :])
                 or "a bar stands in its own parenthesis, between terms: x + (x | g)",
             )
         else:
@@ -323,6 +325,11 @@ class Parser(Cursor):
             )
         if operator == "%" and self.tokens[self.at + 1].value == "in":
             self.fail("`%in%` is not understood", "write b:a for b %in% a, or a/b for a + b %in% a")
+        if operator == ":":
+            self.fail(
+                "`:` joins terms, and here one column is read",
+                "write a*b for a product of numbers, or make a column of the combinations",
+            )
         if operator and operator not in ("(", "["):
             self.fail(
                 f"`{operator}` cannot stand here",

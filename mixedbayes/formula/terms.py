@@ -232,11 +232,14 @@ class _Expansion:
                 "write + offset(...) outside bars and products",
             )  # fmt: skip
         if not node.arguments:
+            way = way_of(node.function, self.text[node.span.start : node.span.end])
+            if way is not None:
+                fact = f"`{node.function}` is of residuals, which are said beside the formula"
+                fail(self.text, node.span, fact, way)
             fail(
                 self.text, node.span,
                 f"{node.function}() has no argument",
-                way_of(node.function, self.text[node.span.start : node.span.end])
-                or f"give it a column: {node.function}(x)",
+                f"give it a column: {node.function}(x)",
             )  # fmt: skip
         return node
 

@@ -15,7 +15,10 @@ COVARIANCE = (
 )
 _STRUCTURED = "its effects vary over a grouping factor: write {word}({x} | g)"
 _STRUCTURES = ("us", "diag", "homcs", "ar1", "hetar1", "ou", "toep", "homtoep")
-_SUCCESSES = "write {x} | trials(n) ~ ..., where n counts successes and failures together"
+_SUCCESSES = (
+    "write {x} | trials(n) ~ ..., where n counts successes and failures together; of several "
+    "responses mv({x}, ...) ~ ..."
+)
 _RESPONSE = "the response's other additions are not offered"
 _SERIES = (
     "correlations in space between residuals are not offered; effects of neighbouring areas are "

@@ -13,7 +13,7 @@ import pandas as pd
 from mixedbayes.design import replay, replay_residual
 from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewRows, NewTerm, Residual
-from mixedbayes.design.values import label, row_name
+from mixedbayes.design.values import label, listed, row_name
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.predict.beyond import Extension
@@ -317,7 +317,7 @@ def _arms(g: Term, arms: Arms, of_row: Ints, levels: tuple[Ints, pd.Index]) -> A
     if len(strange):
         raise DataError(
             f"{len(strange):,} of {len(labels):,} new levels of {g.name} are in several levels of "
-            f"{arms.by}, such as {labels[strange[0]]!r}; each is in one. Correct the rows, or give "
+            f"{arms.by}, such as {listed([labels[strange[0]]])}; each is in one. Correct the rows, or give "
             "each its own label"
         )
     return replace(arms, of_level=of_level)

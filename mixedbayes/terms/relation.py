@@ -114,13 +114,14 @@ def _check(relation: Relation) -> None:
         dense = off.toarray() if sparse.issparse(off) else off
         i, j = np.unravel_index(int(np.argmax(dense)), dense.shape)
         raise DataError(
-            f"it is not symmetric: between {levels[i]!r} and {levels[j]!r} it is "
-            f"{matrix[i, j]:g} and {matrix[j, i]:g}"
+            f"it is not symmetric: between {' and '.join(map(repr, levels[[i, j]].tolist()))} it "
+            f"is {matrix[i, j]:g} and {matrix[j, i]:g}"
         )
     if (matrix.diagonal() <= 0).any():
         at = int(np.argmax(matrix.diagonal() <= 0))
         kind = "precision" if relation.precision else "variance"
-        raise DataError(f"the {kind} of {levels[at]!r} is {matrix.diagonal()[at]:g}, not positive")
+        whose = repr(levels.tolist()[at])
+        raise DataError(f"the {kind} of {whose} is {matrix.diagonal()[at]:g}, not positive")
 
 
 @dataclass(frozen=True, eq=False)

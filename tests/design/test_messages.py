@@ -118,6 +118,10 @@ def test_data_do_not_fit(formula, pieces):
 
 
 UNKNOWN_FUNCTIONS = [
+    ("y ~ x + car(W, gr=g)", "unknown function 'car'", "(1 | gr(area, precision=Q))"),
+    ("y ~ s(x, xt=list(W))", "unknown function 'list'", "a list in brackets"),
+    ("Surv(time, status) ~ x", "unknown function 'Surv'", "cens(censored)"),
+    ("cbind(y, n) ~ x", "unknown function 'cbind'", "of several responses mv(y, ...)"),
     ("y ~ lgo(x)", "unknown function 'lgo'", "log"),
     ("y ~ np.log(x)", "unknown function 'np.log'", "did you mean log?"),
     ("y ~ Scale(x)", "unknown function 'Scale'", "did you mean scale?"),

@@ -119,11 +119,18 @@ def test_a_formula_of_sigma_that_the_user_gives_stays():
         ("ar1(visit | arm)", r"arm 'drug' has 2 rows at visit 1 .*2 of the 2 groups"),
         ("ar1(row | row)", "has one row, so that nothing"),
         ("ar1(one | row)", "one is 1 in every row"),
-        ("ar1(visit | id, by=week)", r"5 level\(s\) of id are in several levels of week"),
+        (
+            "ar1(visit | id, by=week)",
+            r"5 level\(s\) of id are in several levels of week, such as 'e' .*"
+            r"correct these rows, or write id:week in the place of id",
+        ),
+        ("ar1(visit | number)", "number 0 has 5 rows at visit 1"),
+        ("ar1(visit | id:number, by=week)", "such as 'e:0' "),
+        ("ar1(visit | row2, by=week)", "such as 0 "),
     ],
 )
 def test_what_is_wrong_is_said(residual, said):
-    d = frame().assign(row=np.arange(15), one=1)
+    d = frame().assign(row=np.arange(15), one=1, number=0, row2=lambda d: d.index // 3)
     with pytest.raises(DataError, match=said):
         design(residual, d)
 

@@ -10,6 +10,7 @@ from scipy import linalg, sparse, stats
 import mixedbayes as mb
 from mixedbayes.checks.held_out import HeldOut
 from mixedbayes.checks.loo import loo
+from mixedbayes.design import replay
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import DataError, FormulaError, ModelError, PriorError
 from mixedbayes.estimands.grid import grid
@@ -329,6 +330,20 @@ def test_labels_of_another_type_are_pointed_at():
     data = frame().assign(g=np.repeat(np.arange(5), K))
     with pytest.raises(DataError, match=r"has the level '0' \(text\) where g has 0 \(a number\)"):
         mb.Model("y ~ (1 | gr(g, cov=A))", data, known={"A": A(tuple("01234"))})
+
+
+def test_levels_that_are_numbers_are_said_as_numbers():
+    data = frame().assign(g=np.repeat(np.arange(5), K))
+    for wrong, said in (
+        (np.triu(AR), "between 0 and 1 it is 0.6 and 0"),
+        (AR - 2 * np.eye(7), "the variance of 0 is -1, not positive"),
+    ):
+        with pytest.raises(DataError, match=said):
+            mb.Model("y ~ (1 | gr(g, cov=A))", data, known={"A": (wrong, range(7))})
+    data["arm"] = np.where(data["g"] < 2, 10, 20)
+    model = mb.Model("y ~ x + (1 | gr(g, by=arm))", data)
+    with pytest.raises(DataError, match="g 0 is in arm 10 in the fit, and in 20 in 1 of 2 rows"):
+        replay(model.design, data.iloc[[0, -1]].assign(arm=20))
 
 
 def test_a_singular_precision_names_the_ways_out():
