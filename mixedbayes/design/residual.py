@@ -251,7 +251,8 @@ def _check_once(residual: Residual, term: ResidualTerm, rows: Rows) -> None:
         where = residual.positions[residual.places[row]]
         groups = np.unique(residual.refs[first[counts > 1]])
         raise DataError(
-            f'residual="{term.text}": {term.group} {listed([residual.levels[residual.refs[row]]])} has '
+            f'residual="{term.text}": {term.group} '
+            f"{listed([residual.levels[residual.refs[row]]])} has "
             f"{int(counts[np.argmax(counts > 1)])} rows at {residual.structure.of} "
             f"{label(where)} (first in row {row_name(rows.table.index, row)}), and "
             f"{len(groups):,} of the {len(residual.levels):,} groups have such; one row of a group "
@@ -277,7 +278,8 @@ def check_apart(known: Residual, new: Residual, index: pd.Index) -> None:
     raise DataError(
         f'residual="{known.text}": {int(twice.sum()):,} of them are at the {known.structure.of} '
         f"of a row that has one, the first {known.name} "
-        f"{listed([both.levels[both.refs[n + row]]])} at {label(both.positions[both.places[n + row]])} (row {row_name(index, row)})"
+        f"{listed([both.levels[both.refs[n + row]]])} at "
+        f"{label(both.positions[both.places[n + row]])} (row {row_name(index, row)})"
     )
 
 

@@ -11,7 +11,8 @@ import re
 # Words, and the structure that is theirs.
 _STRUCTURES = {
     "ar": "ar1", "AR": "ar1", "AR1": "ar1", "arma": "arma11", "ARMA": "arma11", "un": "unstr",
-    "UN": "unstr", "corAR1": "ar1", "corCAR1": "ou", "car1": "ou", "corARMA": "arma11", "corCompSymm": "cosy",
+    "UN": "unstr", "corAR1": "ar1", "corCAR1": "ou", "car1": "ou", "corARMA": "arma11",
+    "corCompSymm": "cosy",
     "corSymm": "unstr", "corExp": "ou", "exp": "ou", "pow": "ou", "ar1h": "hetar1", "ARH": "hetar1",
     "toeph": "toep", "TOEP": "toep", "csh": "cs", "CSH": "cs", "CS": "cosy", "compsymm": "cosy",
     "exchangeable": "cosy", "ante": "unstr", "ANTE": "unstr",

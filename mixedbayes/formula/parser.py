@@ -29,7 +29,7 @@ from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
-from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
+from mixedbayes.formula.words import CATEGORIES, GROUPS, our_way
 from mixedbayes.formula.wrappers import censoring, imputation, truncation
 from mixedbayes.terms.bars import BARS, LAW, Grouper, bar_text
 

@@ -317,8 +317,8 @@ def _arms(g: Term, arms: Arms, of_row: Ints, levels: tuple[Ints, pd.Index]) -> A
     if len(strange):
         raise DataError(
             f"{len(strange):,} of {len(labels):,} new levels of {g.name} are in several levels of "
-            f"{arms.by}, such as {listed([labels[strange[0]]])}; each is in one. Correct the rows, or give "
-            "each its own label"
+            f"{arms.by}, such as {listed([labels[strange[0]]])}; each is in one. Correct the rows, "
+            "or give each its own label"
         )
     return replace(arms, of_level=of_level)
 

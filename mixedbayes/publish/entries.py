@@ -28,7 +28,7 @@ COVARIANCES = ("sd", "cor", "range", "rho", "theta")  # kinds of a covariance, o
 MOST_CELLS = 10_000_000  # rows x draws up to which elpd is computed without being asked for
 
 POPULATION, FURTHER, THRESHOLDS = "population", "further", "thresholds"
-GROUPS, FAMILY, DATA = "groups", "family", "data"
+GROUPS, SMOOTHS, FAMILY, DATA = "groups", "smooths", "family", "data"
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ def column(
     entries = [*_population(post, asked, ratios), *_parameters(post, asked, THRESHOLDS)]
     entries += [
         *_groups(post, asked),
+        *_smooths(post, asked),
         *_parameters(post, asked, FAMILY),
         *_counts(post, statistics),
     ]
@@ -205,6 +206,14 @@ def _groups(post: Posterior, asked: Asked) -> Iterator[Entry]:
         of = "mu" if c.across else names.owner(c.parameter)  # the terms say it
         keys.append(Key(GROUPS, c.kind, c.group, tuple(terms), of))
     yield from _entries(keys, np.stack([c.value for c in found], axis=1), post, asked)
+
+
+def _smooths(post: Posterior, asked: Asked) -> Iterator[Entry]:
+    found = [(p.parameter, g.name) for p in post.predictors for g in p.smooths]
+    if found:
+        keys = [Key(SMOOTHS, "sd", "", (names.label(p, name),)) for p, name in found]
+        draws = np.concatenate([post.sd(name, p) for p, name in found], axis=1)
+        yield from _entries(keys, draws, post, asked)
 
 
 def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:

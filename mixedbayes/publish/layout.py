@@ -20,6 +20,7 @@ from mixedbayes.publish.entries import (
     FURTHER,
     GROUPS,
     POPULATION,
+    SMOOTHS,
     THRESHOLDS,
     Column,
     Entry,
@@ -136,7 +137,7 @@ def _named(key: Key) -> Iterator[str]:
     if key.kind == "parameter":
         yield key.terms[0]
         yield key.terms[-1]
-    if key.kind in ("sd", "levels") or key.section == FURTHER:
+    if (key.kind in ("sd", "levels") and key.heading) or key.section == FURTHER:
         yield key.heading
 
 
@@ -173,7 +174,7 @@ def sections(
         keys = [k for k in keys if not (k.kind == "icc" and k.terms)]  # of all is that of the one
     found: list[Section] = []
     table: list[dict[str, object]] = []
-    for section in (POPULATION, FURTHER, THRESHOLDS, GROUPS, FAMILY, DATA):
+    for section in (POPULATION, FURTHER, THRESHOLDS, GROUPS, SMOOTHS, FAMILY, DATA):
         own = [k for k in keys if k.section == section]
         if section == DATA:
             own.sort(key=lambda k: _ORDER.index(k.kind))
@@ -219,6 +220,7 @@ def _title(section: str, heading: str, columns: Sequence[Column], labels: Labels
         POPULATION: "Population effects",
         THRESHOLDS: "Thresholds",
         GROUPS: "Group effects",
+        SMOOTHS: "Smooths: how far they bend",
         FAMILY: "Family",
         DATA: "Data and fit",
     }[section]
@@ -323,7 +325,7 @@ def _record(title: str, label: str, column: Column, entry: Entry, cell: Cell) ->
         n = Numbers(value, se, no, no, (no, no, no))
     return {
         "section": title,
-        "group": key.heading if key.kind in (*COVARIANCES, "levels", "icc") else None,
+        "group": key.heading or None if key.kind in (*COVARIANCES, "levels", "icc") else None,
         "parameter": key.parameter if key.kind != "parameter" else key.terms[0],
         "kind": key.kind,
         "term": ", ".join(key.terms) or None,

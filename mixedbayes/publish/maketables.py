@@ -16,8 +16,8 @@ import pandas as pd
 from mixedbayes.publish import digits as rounding
 from mixedbayes.publish.digits import Asked
 from mixedbayes.publish.entries import (
-    COVARIANCES,
     FURTHER,
+    GROUPS,
     MOST_CELLS,
     POPULATION,
     Entry,
@@ -114,7 +114,7 @@ def _statistics(post: Posterior) -> dict[str, Any]:
             key = " ".join(e.key.terms)
         else:
             label = label_of(e.key, [own], labels, True)
-            key = f"{e.key.heading}: {label}" if e.key.kind in COVARIANCES else label
+            key = f"{e.key.heading}: {label}" if e.key.section == GROUPS else label
         found[key] = _text(e)
     return found
 

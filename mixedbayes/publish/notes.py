@@ -63,6 +63,8 @@ def _numbers(columns: Sequence[Column], asked: Asked, digits: int) -> str:
     said += f". Rounded to {kept}, or to fewer where the Monte Carlo error is larger."
     if any(p.factors for c in columns for p in c.post.predictors):
         said += " sd, cor: standard deviations and correlations of effects over a group's levels."
+    if any(p.smooths for c in columns for p in c.post.predictors):
+        said += " sd of a smooth: root mean square over the rows of how far the curve bends."
     return said
 
 

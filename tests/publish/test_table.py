@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hand_made import hand_made
 
 import mixedbayes as mb
 from mixedbayes.publish import entries
 from mixedbayes.publish.layout import Key, merged
+from mixedbayes.publish.maketables import default_stat_keys
 from mixedbayes.publish.table import side_by_side, table
+from mixedbayes.results.smooths import bends
 
 
 def row(found, label, model=None):
@@ -54,6 +57,28 @@ def test_the_numbers_are_those_of_the_other_tables(sleep):
     assert len(found.frame) == len(pairs) + 3
     health = sleep.diagnostics().table.loc["fixef[Days]"]
     assert row(found, "Days")["mcse"] == pytest.approx(health["mcse_mean"])
+
+
+def test_smooths_have_a_section():
+    data = pd.DataFrame({"x": np.linspace(0, 1, 40), "f": np.resize(["a", "b"], 40)})
+    data["y"] = np.sin(6 * data["x"]) + np.random.default_rng(1).normal(size=40)
+    post = hand_made(
+        ["y ~ f + s(x, by=f, k=5) + (1 | f)", "sigma ~ s(x, k=4)"], data, "gaussian", 80,
+        np.random.default_rng(2),
+    )  # fmt: skip
+    found = table(post, fit_statistics=["rows"], labels={"f": "Field"})
+    theirs = bends(post).set_index("smooth")
+    frame = found.frame.query("section == 'Smooths: how far they bend'").set_index("term")
+    assert [*frame.index] == [*theirs.index] == ["s(x):f[a]", "s(x):f[b]", "sigma_s(x)"]
+    assert frame["label"].tolist() == ["sd s(x) × Field[a]", "sd s(x) × Field[b]", "sd sigma_s(x)"]
+    assert frame["group"].isna().all()
+    np.testing.assert_allclose(frame["estimate"], theirs["mean"])
+    np.testing.assert_allclose(frame["upper"], theirs["upper"])
+    assert "how far they bend" in str(found)
+    assert "root mean square over the rows of how far the curve bends" in found.to_latex()
+    assert "sd s(x) × f[a]" in default_stat_keys(post)
+    named = table(post, labels={"s(x)": "curve"}, fit_statistics=[]).frame["label"]
+    assert "sd curve × f[a]" in [*named]
 
 
 def test_what_is_shown_is_within_half_a_unit(sleep):
