@@ -119,7 +119,7 @@ def plot_fitted(
     if g is None:
         parts, note = [("", np.arange(post.design.n))], ""
     else:
-        shown, note = shown_levels(post, g, levels, max_levels)
+        shown, note = shown_levels(post, g, levels, max_levels, with_rows=True)
         parts = [(f"{who} {g.levels[j]}", np.flatnonzero(g.refs == j)) for j in shown]
     labels = Labels.of(post, units)
     ordered = post.family.categories(post.design)

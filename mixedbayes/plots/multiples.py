@@ -301,9 +301,17 @@ def grouped(
 
 
 def shown_levels(
-    post: Posterior, g: GroupDesign, levels: Sequence[object] | None, max_levels: int
+    post: Posterior,
+    g: GroupDesign,
+    levels: Sequence[object] | None,
+    max_levels: int,
+    *,
+    with_rows: bool = False,
 ) -> tuple[list[int], str]:
-    """Codes of the levels to show, and what to say of the choice."""
+    """Codes of the levels to show, and what to say of the choice.
+
+    `with_rows`: of those that the data have; a known relation may have others.
+    """
     if isinstance(levels, str):
         raise ModelError(f"levels={levels!r} is a text, and levels are a list: levels=[{levels!r}]")
     if levels is not None:
@@ -312,18 +320,25 @@ def shown_levels(
         if unknown or not len(levels):
             missing = ", ".join(map(str, unknown)) or "nothing"
             raise ModelError(f"levels: {missing} is not among the {g.n_levels} of {g.name}")
+        empty = [level for level in levels if with_rows and at[str(level)] not in g.refs]
+        if empty:
+            raise ModelError(
+                f"levels: {', '.join(map(str, empty))} of {g.name} has no rows to draw, and is "
+                "known by its relation to others alone; name levels that the data have"
+            )
         return [at[str(level)] for level in levels], ""
     if max_levels < 1:
         raise ModelError(f"max_levels must be at least 1, got {max_levels}")
-    if g.n_levels <= max_levels:
-        return list(range(g.n_levels)), ""
+    known = np.unique(g.refs) if with_rows else np.arange(g.n_levels)
+    if len(known) <= max_levels:
+        return known.tolist(), ""
     term = (*_slopes(g), g.population[0])[0]
     every = [k for k, of in enumerate(g.population) if of == term]  # that of each arm
     there = np.ones((g.n_levels, len(every))) if g.there is None else g.there[:, every]
     effect = (post.ranef(g.name)[:, :, every].mean(axis=0) * there).sum(axis=1)
-    chosen = spanning(effect, max_levels)
+    chosen = known[spanning(effect[known], max_levels)]
     how = f"evenly spaced in rank of the {term} effect, lowest first"
-    return chosen.tolist(), f"{len(chosen)} of {g.n_levels} levels, {how}"
+    return chosen.tolist(), f"{len(chosen)} of {len(known)} levels, {how}"
 
 
 def spanning(effect: Floats, k: int) -> np.ndarray:

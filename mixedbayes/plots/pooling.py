@@ -130,7 +130,7 @@ def plot_pooling(
     g = varying_group(post, group)
     frame = post.design.frame
     axis = covariate(post, g, x)
-    shown, note = shown_levels(post, g, levels, max_levels)
+    shown, note = shown_levels(post, g, levels, max_levels, with_rows=True)
     least = both_ends(post, g)
     labels = Labels.of(post, units)
     y = observed(post)

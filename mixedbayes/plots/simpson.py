@@ -156,7 +156,8 @@ def plot_simpson(
         )
     standing = Standing(Columns(post.design), axis)
     y = observed(post)
-    found = slopes(axis.x, y, g.refs, g.n_levels)
+    seen, refs = np.unique(g.refs, return_inverse=True)  # a known relation has others as well
+    found = slopes(axis.x, y, refs, len(seen))
     lines = _within(post, g, standing)
     labels = Labels.of(post, units)
     colors = style.PALETTE[: g.n_levels] if g.n_levels <= len(style.PALETTE) else None
@@ -184,7 +185,8 @@ def _within(
     axis = standing.axis
     points = 2 if straight(post.family) else _POINTS
     most = max(1, _MOST_ROWS // points)
-    shown = np.unique(np.linspace(0, g.n_levels - 1, min(most, g.n_levels)).round().astype(int))
+    seen = np.unique(g.refs)
+    shown = seen[np.unique(np.linspace(0, len(seen) - 1, min(most, len(seen))).round().astype(int))]
     places, parts = [], []
     for j in shown:
         own = axis.x[g.refs == j]
@@ -221,11 +223,12 @@ def _marks(
         width, alpha = (0.8, 0.6) if colors is None else (2.0, 1.0)
         name = [str(g.levels[j])] * len(at)
         marks.append(Line(at, mean, color, width, alpha=alpha, names=name, gid="within", z=2.5))
-    own = style.BLUE if colors is None else list(colors)
+    there = np.unique(g.refs)
+    own = style.BLUE if colors is None else [colors[j] for j in there]
     marks.append(
         Dots(
             found.x, found.y, own, 26.0 if colors is None else 60.0, edge="white",
-            edge_width=1.0, names=[str(level) for level in g.levels], gid="means", z=4.0,
+            edge_width=1.0, names=[str(g.levels[j]) for j in there], gid="means", z=4.0,
         )
     )  # fmt: skip
     if np.isfinite(found.between[1]):
@@ -253,5 +256,5 @@ def _keys(
         keys.insert(1, Key(text, style.INK, "dash", 2.0))
     if colors is None:
         return keys
-    named = zip(g.levels, colors, strict=True)
-    return [*keys, *(Key(f"{g.name} {level}", color, "dot") for level, color in named)]
+    seen = np.unique(g.refs)
+    return [*keys, *(Key(f"{g.name} {g.levels[j]}", colors[j], "dot") for j in seen)]

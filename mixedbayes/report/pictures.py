@@ -276,7 +276,7 @@ def pooling_figures(source: Source) -> list[Figure]:
 def _pooling(source: Source, g: GroupDesign) -> Figure:
     post, frame = source.post, _predictors(source)
     along = covariate(post, g, None)
-    shown, note = shown_levels(post, g, None, MOST_LINES)
+    shown, note = shown_levels(post, g, None, MOST_LINES, with_rows=True)
     why = _no_least_squares(post)
     least = None if why else pooling.both_ends(post, g)
     y, coefs, levels, every = observed(post), mean_coef(post, g), [], []

@@ -106,7 +106,8 @@ def _products(parts: Sequence[Floats]) -> Floats:
     """(m, K) all products of one column of each part, the last part's running fastest."""
     found = parts[0]
     for part in parts[1:]:
-        found = (found[:, :, None] * part[:, None, :]).reshape(len(part), -1)
+        columns = found.shape[1] * part.shape[1]
+        found = (found[:, :, None] * part[:, None, :]).reshape(len(part), columns)
     return found
 
 

@@ -37,7 +37,7 @@ class Arms:
         n, q = Z.shape
         out = np.zeros((n, len(self.levels), q))
         out[np.arange(n), codes] = Z
-        return out.reshape(n, -1)
+        return out.reshape(n, len(self.levels) * q)
 
     def split(self, g: Any) -> Any:
         """The factor with the effects of each arm."""

@@ -5,6 +5,7 @@ import pandas as pd
 import pytensor
 import pytest
 import xarray as xr
+from hand_made import hand_made
 from scipy import linalg, sparse, stats
 
 import mixedbayes as mb
@@ -15,12 +16,15 @@ from mixedbayes.engines.run import Run
 from mixedbayes.errors import DataError, FormulaError, ModelError, PriorError
 from mixedbayes.estimands.grid import grid
 from mixedbayes.estimands.means import means
+from mixedbayes.plots.fitted import plot_fitted
 from mixedbayes.plots.predictive import facets_of
 from mixedbayes.plots.residuals import plot_residuals
 from mixedbayes.plots.simpson import plot_simpson
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.report.pictures import pooling_figures
+from mixedbayes.report.source import Source
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import explained
@@ -492,6 +496,26 @@ def test_a_level_in_two_arms_is_refused():
     said = r"1 of the 5 levels of g are in several .* such as 'a', which is in 'new', 'old' \(row 3"
     with pytest.raises(DataError, match=said):
         mb.Model(BY, data)
+
+
+def test_levels_of_a_relation_without_rows_have_no_panel():
+    """Of a precision all levels have effects; "f" and "g" have none of the rows."""
+    Q = np.linalg.inv(AR)
+    known = {"Q": pd.DataFrame((Q + Q.T) / 2, list("abcdefg"), list("abcdefg"))}
+    rng = np.random.default_rng(2)
+    data = frame().assign(y=lambda d: d["x"] + rng.normal(size=len(d)))
+    post = hand_made("y ~ x + (x | gr(g, precision=Q))", data, "gaussian", 40, rng, known=known)
+    assert post.design.mu.groups[0].n_levels == 7
+    titles = [ax.get_title("left") for ax in plot_fitted(post, "g[Q]").axes]
+    assert [t[-1] for t in titles] == list("abcde")
+    with pytest.raises(ModelError, match=r"f of g.* has no rows to draw"):
+        plot_fitted(post, "g[Q]", levels=["a", "f"])
+    means = data.groupby("g")[["x", "y"]].mean().to_numpy()
+    slope = np.polyfit(*means.T, 1, w=np.sqrt(data.groupby("g").size()))[0]
+    said = [t.get_text() for t in plot_simpson(post).legends[0].get_texts()]
+    assert any(f"means: slope {slope:.3g}" in t for t in said), said
+    (picture,) = pooling_figures(Source(post, None, 0.9))
+    assert [level["name"] for level in picture.extra["levels"]] == list("abcde")
 
 
 # ---- Student-t effects -----------------------------------------------------------------------
