@@ -21,7 +21,7 @@ from mixedbayes.quadrature.messages import (
     upward,
 )
 from mixedbayes.quadrature.modes import room
-from mixedbayes.quadrature.proposals import propose
+from mixedbayes.quadrature.proposals import call_propose
 
 _u = np.uint64
 
@@ -116,7 +116,7 @@ def propose_level(
         over[_u(g)] = 0.0 if coarsest else w[_u(a)]
         at[_u(g)] = 0.0 if coarsest else given[_u(a)]
     begin(s, u[i0:i1], curves[i0:i1], over, at, G, start)
-    propose(key, number, G, tries, 1, t, weight, chance)
+    call_propose(key, number, G, tries, 1, t, weight, chance)
     for k in range(tries):
         for g in range(G):
             scale = 1.0 / math.sqrt(1.0 + s * s * curves[_u(i0 + g)])

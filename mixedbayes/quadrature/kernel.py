@@ -79,7 +79,7 @@ def total_of(x, first, n):
     return total
 
 
-@jit.njit(MARGINAL_SIGNATURE, nogil=True, error_model="numpy")
+@jit.njit(MARGINAL_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
 def marginal(theta, grad, each, found, record):
     """Log density at theta (d,), and its gradient (d,) unless that is empty.
 
@@ -204,7 +204,7 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     )  # fmt: skip
 
 
-@jit.njit(DENSITY_SIGNATURE, nogil=True, error_model="numpy")
+@jit.njit(DENSITY_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
 def density(z, gradient, record):
     """Log density of z (d,), theta = mode + M z, and its gradient; -inf where it is not finite.
 

@@ -7,6 +7,7 @@ drawn with it.
 import math
 
 import numpy as np
+from numba import types
 
 from mixedbayes import jit
 from mixedbayes.marginal.inner import inner
@@ -40,7 +41,10 @@ def _sine(v):
     return x * (1.0 - z * (1 / 6 - z * (1 / 120 - z * (1 / 5040 - z * high))))
 
 
-@inner
+@jit.njit(
+    types.void(types.uint64, *(types.int64,) * 4, *(types.float64[::1],) * 3),
+    nogil=True, error_model="numpy",
+)  # fmt: skip
 def propose(key, first, N, tries, q, t, weight, chance):
     """Draws t (tries, q, N) of a t distribution with 4 degrees of freedom in q dimensions.
 
@@ -86,6 +90,9 @@ def propose_many(key, first, N, tries, q, t, weight, chance):
             weight[_u(k * N + g)] = (1.0 + s) ** (0.5 * (4.0 + q))
 
 
+call_propose = jit.called(propose)
+
+
 @inner
 def draw_each(
     family, blocks, firsts, slots, from_, to, J, acting, concave, Z, L, eta, u, key, tries, out,
@@ -116,7 +123,7 @@ def draw_each(
             return math.nan
         invert(C, G, q, T)
         settle(slots, s0, s1, j0, J, q, acting, A, eta, u, T, G, n, centre, B)
-        propose(key, j0, G, tries, q, t, weight, chance)
+        call_propose(key, j0, G, tries, q, t, weight, chance)
         fill(values, 0.0, 0, tries * G)
         at, value, top = work[: P * b], work[P * b : (P + 1) * b], group
         fill(top, -math.inf, 0, G)

@@ -91,7 +91,7 @@ def quarter_turn(z, value, normals, uniform, steps, terms, coefficients, radius,
 
 @jit.njit(
     types.float64(_INTS, *(_REALS,) * 2, types.float64, types.int64, *(_REALS,) * 3),
-    nogil=True, error_model="numpy",
+    short_loops=True, nogil=True, error_model="numpy",
 )  # fmt: skip
 def accepted_turns(terms, coefficients, z, radius, steps, normals, uniforms, work):
     """The share of accepted trajectories on exp(s), from z (d,), which is moved by all of them.
@@ -114,7 +114,7 @@ def accepted_turns(terms, coefficients, z, radius, steps, normals, uniforms, wor
     types.void(
         types.int64, _INTS, _INTS, _REALS, types.float64, types.int64, types.int64, *(_REALS,) * 6
     ),
-    nogil=True, error_model="numpy",
+    short_loops=True, nogil=True, error_model="numpy",
 )  # fmt: skip
 def chain(
     address, record, terms, coefficients, radius, steps, turns, z, value, normals, uniforms, draws,
