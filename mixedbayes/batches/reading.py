@@ -184,6 +184,13 @@ def reading(
         )  # fmt: skip
     categories = {*used.groups, *category_columns(formula)}
     categories |= {bar.grouper.by for bar in formula.random}
+    for call in _calls(formula):
+        if call.function == "C" and (own_numbers := {*names_in(call)} & numeric - categories):
+            raise DataError(
+                f"{unparse(call)} makes a category of the numbers in {min(own_numbers)!r}, and the "
+                "data are read in batches; make it a column of the data, or write I(...) of a "
+                "comparison, which is 0 or 1"
+            )
     numbers = [n for n in there if n in numeric and n not in categories]
     weights = formula.response.weights or ""
     elsewhere = {*used.response, *used.fixed, *(n for e in used.effects.values() for n in e)}

@@ -154,6 +154,7 @@ def test_missing():
         ("y ~ poly(scale(x), 2)", "learns from what"),
         ("y ~ scale(center(x))", "learns from what another function learns"),
         ("y ~ nothing + (1 | a)", "nothing"),
+        ("y ~ C(x > 50) * z + (1 | a)", r"C\(x > 50\) makes a category of the numbers in 'x'"),
         ("y ~ x + (1 | gr(a, law='student'))", "reads rows"),
         ("y ~ log(x - 100)", "not finite"),
         ("y | weights(x - 100) ~ z", "not positive"),
