@@ -18,6 +18,7 @@ from mixedbayes.design import used_columns
 from mixedbayes.design.table import eager, table
 from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse_all, with_residual
 from mixedbayes.lab.layout import resampled, with_dropout
 from mixedbayes.model.spec import Spec
@@ -164,7 +165,15 @@ class Given:
         ]
         cors = [names.cor(g) for g in self.mean.get("cor") or {}]
         plain = [name for name, value in self.own.items() if not isinstance(value, Mapping)]
+        if names.SIGMA not in self.own and self._sigma:
+            plain.append(names.SIGMA)
         return (*(self.mean.get("fixef") or {}), *sds, *cors, *plain)
+
+    @property
+    def _sigma(self) -> bool:
+        """Whether there is one sigma, which is 1 where it is not given."""
+        own = any(formula.of == names.SIGMA for formula in self._formulas)
+        return names.SIGMA in as_family(self.kept["family"]).parameters and not own
 
     def simulate(self, design: Mapping[str, Any], seed: int) -> Simulated:
         groups, rows, mean, own, dropout = self._at(design)
@@ -197,7 +206,7 @@ class Given:
                 dropout = value
             elif key in mean["fixef"]:
                 mean["fixef"][key] = value
-            elif key in own:
+            elif key in own or key == names.SIGMA:
                 own[key] = value
             elif key.endswith("]"):  # an sd of several
                 factor, term = next(

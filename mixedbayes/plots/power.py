@@ -26,6 +26,7 @@ from mixedbayes.plots.scene import (
 
 _QUESTION = "question"
 _COLUMNS = 3
+_APART = 0.012  # of the axis, by which intervals of one number lie beside each other
 
 
 def plot_power(
@@ -79,12 +80,13 @@ def plot_power(
     apart = [*([_QUESTION] if _QUESTION in table else []), *others[1:]]
     parts = list(table.groupby(apart, sort=False)) if apart else [((), table)]
     shades = list(table[color].unique()) if color else [None]
-    panels = []
+    panels, apart_by = [], _APART * float(np.ptp(table[along].to_numpy(float)))
     for labels, part in parts:
         marks: list[Mark] = [Rule(target, upright=False, color=style.MUTED, dash=True)]
         for k, shade in enumerate(shades):
             own = (part if shade is None else part[part[color] == shade]).sort_values(along)
-            marks += _curve(own, along, style.PALETTE[k % len(style.PALETTE)], through)
+            beside = apart_by * (k - (len(shades) - 1) / 2)
+            marks += _curve(own, along, style.PALETTE[k % len(style.PALETTE)], through, beside)
         title = ", ".join(
             str(v) if name == _QUESTION else f"{name} = {v}"
             for name, v in zip(apart, labels, strict=True)
@@ -106,9 +108,13 @@ def plot_power(
 
 
 def _curve(
-    own: pd.DataFrame, along: str, color: str, through: tuple[Floats, Floats] | None
+    own: pd.DataFrame,
+    along: str,
+    color: str,
+    through: tuple[Floats, Floats] | None,
+    beside: float,
 ) -> list[Mark]:
-    x, y = own[along].to_numpy(float), own["power"].to_numpy(float)
+    x, y = own[along].to_numpy(float) + beside, own["power"].to_numpy(float)
     low, high = (np.column_stack([x, own[end].to_numpy(float)]) for end in ("lower", "upper"))
     at, height = (x, y) if through is None else through
     return [

@@ -9,6 +9,7 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.lab.power import Power
 from mixedbayes.lab.question import Answer, answered
 from mixedbayes.lab.run import Outcome
+from mixedbayes.plots.power import plot_power
 from mixedbayes.sample.convergence import largest_rhat
 
 SMALL = {"simulations": 4, "seed": 1, "progress": False, "draws": 100, "chains": 2}
@@ -152,6 +153,15 @@ def test_one_of_several_sds_may_vary():
         lab.data({"sd_g": 1.0}, seed=1)
 
 
+def test_sigma_may_vary_though_it_is_not_given():
+    lab = mb.study("y ~ 1 + (1 | g)", groups={"g": 40}, rows=50, sd={"g": 0.01})
+    spread = [lab.data(n, seed=1)["y"].std() for n in ({}, {"sigma": 1}, {"sigma": 3.0})]
+    assert spread[0] == spread[1] == pytest.approx(spread[2] / 3, rel=0.01)
+    counts = mb.study("y ~ 1 + (1 | g)", groups={"g": 4}, sd={"g": 0.1}, family="poisson")
+    with pytest.raises(DataError, match=r"'sigma' is not known; .* rows, dropout, sd_g$"):
+        counts.data({"sigma": 2}, seed=1)
+
+
 def test_true_values_may_be_drawn():
     lab = trial(effects={"arm": mb.Normal(0.5, 0.2)}, sigma=mb.HalfNormal(1))
     found = lab.power("arm > 0", "sigma", **SMALL).studies
@@ -275,6 +285,17 @@ def test_wrong_ranks_are_described():
 def test_pictures(power, backend):
     assert power.plot(backend=backend) is not None
     assert Power.of([{"g": 5}], [[outcome(0, 1.0, True)]], ["x"], "").plot(backend=backend)
+
+
+def test_intervals_of_one_number_lie_beside_each_other():
+    table = pd.DataFrame({"g": [5, 5, 25, 25], "rows": [2, 4, 2, 4], "power": [0.2, 0.3, 0.5, 0.5]})
+    figure = plot_power(table.assign(lower=0.1, upper=0.7), ["g", "rows"], "x > 0")
+    (axes,) = figure.axes
+    bars = [c.get_segments() for c in axes.collections if hasattr(c, "get_segments")]
+    x = np.sort([segment[0][0] for own in bars for segment in own])
+    assert len(x) == 4
+    assert np.diff(x).min() > 0.1
+    np.testing.assert_allclose(x, [5, 5, 25, 25], atol=0.3)
 
 
 def test_nothing_to_draw_where_nothing_varies():
