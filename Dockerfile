@@ -15,7 +15,7 @@ ENV HOME=/home/${NB_USER} \
 
 RUN adduser --disabled-password --gecos "" --uid ${NB_UID} ${NB_USER}
 COPY --chown=${NB_UID} . ${HOME}/mixedbayes
-RUN cd ${HOME}/mixedbayes && pip install ".[notebook,files]" jupyterlab notebook -c constraints.txt
+RUN cd ${HOME}/mixedbayes && pip install ".[bokeh,duckdb,notebook,polars]" jupyterlab notebook -c constraints.txt
 
 USER ${NB_USER}
 RUN mixedbayes compile

@@ -93,3 +93,27 @@ def test_the_image_installs_compiles_and_serves():
     (settings,) = (rest for word, rest in steps if word == "ENV")
     assert "NUMBA_CPU_NAME=generic" in settings
     assert "NUMBA_CACHE_DIR=/home/${NB_USER}/" in settings
+
+
+def packages(extras):
+    """What extras install, those that they refer to among them."""
+    found, asked = set(), [*extras]
+    while asked:
+        for requirement in map(Requirement, PROJECT["optional-dependencies"][asked.pop()]):
+            asked += requirement.extras if requirement.name == "mixedbayes" else []
+            found.add(requirement.name.replace("-", "_"))
+    return found - {"mixedbayes"}
+
+
+def test_the_image_has_what_the_lectures_use():
+    (extras,) = re.findall(r'pip install "\.\[([\w,]+)\]"', read("Dockerfile"))
+    used = set()
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        used |= set(re.findall(r"(?m)^\s*(?:import|from) (\w+)", code))
+        used |= {"bokeh"} & set(re.findall(r'"(\w+)"', code))  # a backend of pictures
+        used |= {"pyarrow"} if "parquet" in code else set()
+    optional = packages(set(PROJECT["optional-dependencies"]) - {"test", "dev", "docs"})
+    assert {"bokeh", "duckdb", "polars", "pyarrow"} <= used & optional
+    assert used & optional <= packages(extras.split(","))
