@@ -79,7 +79,7 @@ def stan_lines(spec: Spec) -> list[str]:
     text = "\n".join(f"      {line}" for line in said)
     return [
         "  # priors of the correlation and of the residual sd; brms's sigma is that of innovations",
-        f'  stanvars = stanvar(scode = "\n{text}\n    ", block = "model"),',
+        f'  stanvars = stanvar(scode = "\n{text}\n    ", block = "model")',
     ]
 
 

@@ -36,6 +36,7 @@ def test_brms_has_autoregressions_whose_sigma_is_that_of_innovations():
     f = "sqrt(1 / (1 - square(ar[1])))"
     assert f"target += normal_lpdf(sigma * {f} | 0, 2) + log({f});" in text
     assert text.count("(") == text.count(")")
+    assert ",\n)" not in text  # no argument comes after the last one
 
 
 def test_the_sd_of_innovations_is_that_of_the_structure():
