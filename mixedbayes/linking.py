@@ -9,6 +9,7 @@ than half the time. With `jit`, the only module that relies on numba's internals
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite.ir.types import Type
-from numba.core import compiler, types
+from numba.core import compiler, ir, types
 from numba.core.codegen import JITCodeLibrary, _parse_refprune_flags
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import _FunctionCompiler  # type: ignore[attr-defined]
@@ -26,6 +27,12 @@ from numba.core.targetconfig import ConfigStack
 from numba.core.types.functions import BaseFunction
 
 ONE_AT_A_TIME = global_compiler_lock  # threads compile one after another
+if hasattr(os, "register_at_fork"):  # a fork waits for them, or would wait for ever for the lock
+    os.register_at_fork(
+        before=ONE_AT_A_TIME.acquire,
+        after_in_parent=ONE_AT_A_TIME.release,
+        after_in_child=ONE_AT_A_TIME.release,
+    )
 _ENVIRONMENT = "_ZN08NumbaEnv"  # how the names of functions' environments begin
 
 
@@ -204,9 +211,33 @@ def _of_type(method: Any) -> Any:
     return asked
 
 
+def _variables(self: Any, value: Any) -> list[Any]:
+    """The variables in what an instruction holds, which numba asks again after every pass.
+
+    As numba finds them, without a call for each thing in which there are none.
+    """
+    if isinstance(value, ir.Var):
+        return [value]
+    if isinstance(value, ir.Inst):
+        return list(value.list_vars())
+    found: list[Any] = []
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return found
+    for part in value:
+        kind = type(part)
+        if kind is ir.Var:
+            found.append(part)
+        elif kind is not ir.Loc and kind is not str and part is not None:
+            found += _variables(self, part)
+    return found
+
+
 _REMEMBERED = _Remembered()
 _QUICKER = (
     (BaseFunction, "get_call_type", lambda *given: _REMEMBERED(*given)),
+    (ir.Inst, "_rec_list_vars", _variables),
     (Type, "get_abi_size", _of_type(Type.get_abi_size)),
     (Type, "get_abi_alignment", _of_type(Type.get_abi_alignment)),
 )

@@ -3,6 +3,7 @@
 import errno
 import importlib.util
 import inspect
+import os
 import pickle
 import shutil
 import subprocess
@@ -14,13 +15,13 @@ import numba
 import numpy as np
 import pytest
 from llvmlite.ir.types import Type
-from numba.core import caching, cgutils, codegen, dispatcher, sigutils
+from numba.core import caching, cgutils, codegen, dispatcher, ir, sigutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.core.types.functions import BaseFunction
 from numba.extending import _Intrinsic
 
-from mixedbayes import beside, jit
+from mixedbayes import beside, jit, linking
 
 SOURCE = """
 from mixedbayes import jit
@@ -317,6 +318,7 @@ def divided(x, n):
         (caching.FunctionCache, "flush", "self"),
         (CFunc, "__init__", "self pyfunc sig locals options"),
         (BaseFunction, "get_call_type", "self context args kws"),
+        (ir.Inst, "_rec_list_vars", "self val"),
         (Type, "get_abi_size", "self target_data context"),
         (Type, "get_abi_alignment", "self target_data context"),
         (CFunc, "compile", "self"),
@@ -348,6 +350,17 @@ def test_functions_of_numba(owner, name, parameters):
     expected = parameters.split()
     changed = f"{VERSION}: {owner.__name__}.{name} takes {', '.join(found)}"
     assert found[: len(expected)] == expected, changed
+
+
+def test_variables_of_instructions_are_those_that_numba_finds():
+    compiled = numba.njit(lambda x, n: {n: (x[n], [x[n + 1], (n, x)])}[n][1][1][1].sum())
+    func_ir = numba.core.compiler.run_frontend(compiled.py_func)
+    instructions = [i for block in func_ir.blocks.values() for i in block.body]
+    assert len(instructions) > 20
+    for i in instructions:
+        found = linking._variables(i, i.__dict__)
+        assert found == i._rec_list_vars(i.__dict__), VERSION
+        assert linking._variables(i, found) == found
 
 
 def test_attributes_of_compiled_code():
@@ -532,6 +545,31 @@ def test_threads_that_ask_at_once_compile_once(counted):
         "print(*Pool(4).map(also, [1.0] * 8))", "print(compiled.count('also'))",
     )  # fmt: skip
     assert found == ["1.0"] * 8 + ["1"]
+
+
+FORKED = """
+import os, threading, time
+from counted import *
+
+thread = threading.Thread(target=both, args=(2.0,))
+thread.start()
+while "both" not in compiled:
+    time.sleep(0.001)
+child = os.fork()
+if child == 0:
+    print(also(1.0), flush=True)
+    os._exit(0)
+until = time.monotonic() + 60
+while not (ended := os.waitpid(child, os.WNOHANG)[0]) and time.monotonic() < until:
+    time.sleep(0.01)
+print("ended" if ended else os.kill(child, 9) or "hangs")
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_process_that_is_forked_while_a_thread_compiles_can_compile(counted):
+    assert counted(f"exec({FORKED!r})")[-2:] == ["1.0", "ended"]
 
 
 def test_an_error_inside_compiled_parts_reaches_python():
