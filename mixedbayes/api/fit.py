@@ -42,9 +42,9 @@ def fit(
 
     With linear predictor eta = X beta + sum_k Z_k b_k, group effects b_k ~ Normal(0, Sigma_k) over
     the levels of each grouping factor, and a response y ~ family(g^-1(eta)), the posterior of all
-    parameters given the data is sampled by NUTS; of Gaussian models the effects are integrated out
-    in closed form and drawn back. It makes a `Model` and fits it: ``Model(formula, data, ...)`` and
-    `Model.fit` are the two steps.
+    parameters given the data is sampled by NUTS, or, where few of them are left, by proposals from
+    a polynomial; of Gaussian models the effects are integrated out in closed form and drawn back.
+    It makes a `Model` and fits it: ``Model(formula, data, ...)`` and `Model.fit` are the two steps.
 
     Parameters
     ----------
@@ -125,29 +125,29 @@ def fit(
     family   gaussian, identity link
     rows     180 used
     groups   Subject: 18 levels
-    draws    4 chains of 1,000, nutpie, seed 1, Marginal()
+    draws    4 chains of 1,000, mixedbayes, seed 1, Marginal()
     <BLANKLINE>
     Group effects             mean     sd  lower  upper  P(>0)  ess_bulk  rhat
       Subject (18 levels)
-        sd  Intercept        31.0    7.6   19.0   47.9             3,581  1.00
-        sd  Days              6.1    1.3    4.0    9.3             3,862  1.00
-        cor Intercept, Days  -0.11   0.28  -0.61   0.46            4,031  1.00
+        sd  Intercept        31.0    7.5   19.1   48.6             3,539  1.00
+        sd  Days              6.1    1.3    4.0    9.0             3,866  1.00
+        cor Intercept, Days  -0.11   0.28  -0.62   0.44            3,646  1.00
     <BLANKLINE>
     Population effects
-      Intercept              251.4    8.2  235.7  267.3  1.000     4,024  1.00
-      Days                    10.4    1.6    7.2   13.6  1.000     4,059  1.00
+      Intercept              251.4    8.3  234.8  267.9  1.000     3,822  1.00
+      Days                    10.4    1.6    7.1   13.5  1.000     4,125  1.00
     <BLANKLINE>
     Residual
-      sd  sigma               25.8    1.5   23.1   28.9            5,031  1.00
+      sd  sigma               25.7    1.5   23.0   28.9            4,034  1.00
     <BLANKLINE>
     Shares of variance
-      ICC adjusted           0.722  0.066  0.585  0.845            3,635  1.00
-      ICC unadjusted         0.529  0.089  0.365  0.713            3,661  1.00
-      R2  marginal           0.271  0.074  0.126  0.412            3,918  1.00
-      R2  conditional        0.800  0.041  0.715  0.876            3,657  1.00
+      ICC adjusted           0.722  0.066  0.585  0.845            3,737  1.00
+      ICC unadjusted         0.528  0.089  0.362  0.716            3,837  1.00
+      R2  marginal           0.272  0.074  0.128  0.417            3,947  1.00
+      R2  conditional        0.800  0.042  0.711  0.876            3,637  1.00
     <BLANKLINE>
-    Converged: 4 chains, 4,000 draws, 0 divergences, largest rhat 1.005, smallest ess_bulk 3,518,
-    smallest ess_tail 2,697; 45 quantities.
+    Converged: 4 chains, 4,000 draws, 0 divergences, largest rhat 1.002, smallest ess_bulk 3,446,
+    smallest ess_tail 3,377; 45 quantities.
     <BLANKLINE>
     mean, sd: of the posterior. lower, upper: 95 % equal-tailed interval. P(>0): probability of
     being

@@ -96,10 +96,10 @@ def pooling(
            group level       term  n      kind  mean    sd  lower upper  \
     114  Subject   373  Intercept  1  complete 252.3 6.406  239.7 265.0
     115  Subject   373  Intercept  1      none 245.0   NaN    NaN   NaN
-    116  Subject   373  Intercept  1   partial 248.0 19.44  208.5 286.4
+    116  Subject   373  Intercept  1   partial 248.0 19.45  209.9 286.7
     117  Subject   373       Days  1  complete 10.33 1.210  7.941 12.71
     118  Subject   373       Days  1      none   NaN   NaN    NaN   NaN
-    119  Subject   373       Days  1   partial 10.48 6.362 -2.117 23.23
+    119  Subject   373       Days  1   partial 10.48 6.287 -2.482 23.07
     <BLANKLINE>
                                           note
     114

@@ -79,11 +79,11 @@ class MarginalEngine(Engine):
     """The marginal posterior of the variance parameters is sampled, and the effects drawn back.
 
     The mode and curvature of the marginal posterior give starting points and the metric in which
-    NUTS moves, so that tuning is short. Where a surrogate of the gradient serves, see
-    `mixedbayes.marginal.surrogate`, a step costs one value and follows a normal density exactly;
-    where a value takes long, a draw costs one: `sample.transitions` takes the place of NUTS, unless
-    its proposals are rarely accepted, chains stay for long where they are, or the user sets what
-    NUTS alone has.
+    chains move, so that tuning is short. Of few parameters `sample.transitions` proposes draws from
+    a polynomial close to the density, see `mixedbayes.marginal.surrogate`, and a draw costs one
+    value. NUTS takes its place where the posterior is far from such a polynomial, proposals are
+    rarely accepted, chains stay for long where they are, or the user sets what NUTS alone has; of
+    gradients that take long a surrogate serves there, and a step follows a normal density exactly.
     Samplers other than nutpie sample the pm.Model of `mixedbayes.model.marginal`.
     """
 
@@ -133,7 +133,6 @@ class MarginalEngine(Engine):
 
     def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
         from mixedbayes.marginal.setup import Population, plan_of
-        from mixedbayes.marginal.surrogate import DEAR_FLOPS
 
         mu = spec.design.mu
         population = Population.of(mu, spec.priors.mu)
@@ -152,7 +151,7 @@ class MarginalEngine(Engine):
         if n := len(population.sampled) - sum(map(len, population.steps)):
             beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
         moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")
-        if plan and plan.flops > DEAR_FLOPS and not settings.of_nuts:
+        if settings.sampler == "nutpie" and not settings.of_nuts:
             moved += (
                 ", where possible by proposals from a polynomial approximation of their posterior "
                 "that are accepted by the posterior itself"
@@ -205,10 +204,14 @@ class MarginalEngine(Engine):
 
 
 def _compile_ahead(setup: Setup, settings: Settings) -> None:
+    from mixedbayes import jit
     from mixedbayes.marginal.effects import compile_ahead
+    from mixedbayes.theta.transitions import accepted_turns, chain
 
     draws = settings.chains * settings.draws
     compile_ahead(setup.problem, summaries=_summarise(setup, draws, settings.effects))
+    if settings.sampler == "nutpie" and not settings.of_nuts:
+        jit.ahead(chain, accepted_turns)
 
 
 def _max_dense(chosen: Chosen) -> int:
@@ -228,10 +231,10 @@ def _sample_density(
     """The compiled density, in the units of its mode's curvature, by proposals or by nutpie."""
     from mixedbayes.marginal.density import MarginalDensity
     from mixedbayes.marginal.mode import find_mode, share_variance, transform_tails, whiten
-    from mixedbayes.marginal.surrogate import fit_surrogate, proposals_pay, surrogate_pays
+    from mixedbayes.marginal.surrogate import dear, fit_surrogate, proposals_pay, surrogate_pays
     from mixedbayes.sample.defaults import MARGINAL
     from mixedbayes.sample.density import THETA
-    from mixedbayes.sample.transitions import sample_transitions
+    from mixedbayes.sample.transitions import DEAR, QUICK, sample_transitions
 
     density = MarginalDensity(setup.layout, setup.problem, likelihood=setup.likelihood())
     density.compiled.ready()  # a first fit compiles it while the kernels are compiled elsewhere
@@ -239,15 +242,18 @@ def _sample_density(
     _check_rounding(spec, setup, setup.least_sigma(density.constrained(mode.theta)))
     density, mode = transform_tails(*share_variance(density, mode))
     white = whiten(density, mode)
-    if surrogate_pays(setup.problem, density):
+    pays = surrogate_pays(setup.problem, density)
+    proposed = proposals_pay(setup.problem, density) and not settings.of_nuts
+    if pays or proposed:
+        long = dear(setup.problem, density)
         cores = settings.cores or available_cores()
-        near = fit_surrogate(white, cores)
-        if near and proposals_pay(setup.problem, density) and not settings.of_nuts:
-            drawn = sample_transitions(white, near, settings)
+        near = fit_surrogate(white, cores if pays else 1)
+        if near and proposed:
+            drawn = sample_transitions(white, near, settings, DEAR if long else QUICK)
             if drawn is not None:
                 eta = drawn.posterior[THETA].to_numpy().reshape(-1, white.ndim)
                 return drawn, white.constrained(eta)
-        white = replace(white, surrogate=near)
+        white = replace(white, surrogate=near if pays else None)
 
     # without a surrogate nothing is known of it
     non_normality = white.surrogate.non_normality if white.surrogate else np.inf

@@ -5,9 +5,9 @@ volumes, so NUTS stays exact as long as its energies are: only the share of acce
 depends on how close the stand-in is (Neal 2011, arXiv:1206.1901, section 5.5). The log posterior of
 the variance parameters is smooth and, with much data, nearly quadratic in the units of its own
 curvature. There a polynomial of degree 4, fitted to gradients at some dozens of points, is as good
-as the gradient, and a step costs the value alone, a third of value and gradient. Where a value
-takes long, whole trajectories follow the polynomial and a draw costs one value, see
-`theta.transitions`.
+as the gradient, and a step costs the value alone, a third of value and gradient. Better still,
+whole trajectories follow the polynomial and a draw costs one value, see `theta.transitions`: that
+comes first, and NUTS where such proposals are rarely accepted.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ Ints = NDArray[np.int64]
 LEAST_FLOPS = 4e3  # of a gradient that takes some 15 microseconds
 DEAR_FLOPS = 1e6  # of one whose value takes longer than trajectories on the polynomial
 MOST_COORDINATES = 10  # 1,000 coefficients, from 200 gradients
+MOST_OF_QUICK = 8  # 494; of more, fitting takes as long as NUTS on a density of some microseconds
 _SPREAD = 1.5  # of the points, in posterior sds
 _EQUATIONS = 2  # derivatives for each coefficient
 _CHECKS = 16  # gradients that it is compared with
@@ -39,13 +40,19 @@ _OUTSIDE = 0.01  # share of a normal posterior that is left to the exact gradien
 
 
 def surrogate_pays(problem: Problem, density: MarginalDensity) -> bool:
-    """Whether a gradient takes so long that fitting a surrogate to some dozens is worth it."""
+    """Whether a gradient takes so long that NUTS gains from a surrogate of it."""
     small = 0 < density.ndim <= MOST_COORDINATES and not density.layout.sampled
     return small and problem.plan.flops > LEAST_FLOPS
 
 
 def proposals_pay(problem: Problem, density: MarginalDensity) -> bool:
-    """Whether a draw by proposals from the surrogate costs less than one by NUTS."""
+    """Whether proposals from a surrogate cost less than NUTS, where they are accepted."""
+    small = 0 < density.ndim <= MOST_OF_QUICK and not density.layout.sampled
+    return small or surrogate_pays(problem, density)
+
+
+def dear(problem: Problem, density: MarginalDensity) -> bool:
+    """Whether a value of the density takes longer than a trajectory on the surrogate."""
     return density.likelihood is None and problem.plan.flops > DEAR_FLOPS
 
 
@@ -63,8 +70,11 @@ def fit_surrogate(density: ThetaDensity, cores: int, error: float = ERROR) -> Su
     points = _SPREAD * special.ndtri(halton(d, n, seed=0))
     checks = np.random.default_rng(0).standard_normal((_CHECKS, d))
     everywhere = np.concatenate([points, checks])
-    with ThreadPoolExecutor(cores) as pool:
-        found = list(pool.map(density.logp_grad, everywhere))
+    if cores == 1:
+        found = list(map(density.logp_grad, everywhere))
+    else:
+        with ThreadPoolExecutor(cores) as pool:
+            found = list(pool.map(density.logp_grad, everywhere))
     values, gradients = np.array([v for v, _ in found]), np.array([g for _, g in found])
     if not np.isfinite(values).all():
         return None

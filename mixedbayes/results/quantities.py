@@ -23,7 +23,7 @@ def quantities(
     interval: Interval = "eti",
     prob: float = 0.95,
 ) -> pd.DataFrame:
-    """Every quantity of the summary in one table, by statistics of your choice.
+    r"""Every quantity of the summary in one table, by statistics of your choice.
 
     Parameters
     ----------
@@ -76,17 +76,29 @@ def quantities(
     >>> sleep = mb.load_data("sleepstudy")
     >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
     >>> fit.describe(["mean", "median", "mad"], interval="hdi", prob=0.89)
-         table                      quantity    mean  median     mad   lower  upper ess_bulk  rhat
-    0  varcorr         sd_Subject[Intercept]   31.03   30.09   4.960   19.12  41.92     3581 1.001
-    1  varcorr              sd_Subject[Days]   6.145   5.984  0.8313   4.073  8.065     3862 1.001
-    2  varcorr  cor_Subject[Intercept, Days] -0.1142 -0.1254  0.1946 -0.5715 0.3227     4031 1.004
-    3  varcorr                         sigma   25.81   25.74   1.002   23.33  28.06     5031 1.001
-    4    fixef                     Intercept   251.4   251.4   5.405   238.3  263.9     4024 1.001
-    5    fixef                          Days   10.42   10.44   1.053   7.983  13.03     4059 1.000
-    6      icc        icc[Subject, adjusted]  0.7219  0.7241 0.04327  0.6138 0.8270     3635 1.002
-    7      icc      icc[Subject, unadjusted]  0.5291  0.5260 0.05949  0.3930 0.6754     3661 1.001
-    8       r2                  r2[marginal]  0.2707  0.2703 0.05195  0.1544 0.3887     3918 1.001
-    9       r2               r2[conditional]  0.7998  0.8016 0.02735  0.7343 0.8633     3657 1.001
+         table                      quantity    mean  median     mad   lower  upper ess_bulk  \
+    0  varcorr         sd_Subject[Intercept]   31.00   30.08   4.617   19.60  42.07     3539
+    1  varcorr              sd_Subject[Days]   6.112   5.954  0.8426   4.087  8.075     3866
+    2  varcorr  cor_Subject[Intercept, Days] -0.1133 -0.1210  0.1934 -0.5637 0.3285     3646
+    3  varcorr                         sigma   25.74   25.66   1.029   23.48  28.28     4034
+    4    fixef                     Intercept   251.4   251.4   5.409   238.3  264.5     3822
+    5    fixef                          Days   10.42   10.44   1.046   7.749  12.84     4125
+    6      icc        icc[Subject, adjusted]  0.7220  0.7240 0.04575  0.6188 0.8285     3737
+    7      icc      icc[Subject, unadjusted]  0.5285  0.5261 0.06070  0.3865 0.6725     3837
+    8       r2                  r2[marginal]  0.2715  0.2710 0.05038  0.1543 0.3894     3947
+    9       r2               r2[conditional]  0.8000  0.8011 0.02828  0.7356 0.8667     3637
+    <BLANKLINE>
+        rhat
+    0 0.9996
+    1  1.001
+    2 0.9998
+    3  1.000
+    4  1.001
+    5  1.000
+    6  1.001
+    7  1.000
+    8  1.000
+    9 0.9998
     """
     how = Description.asked(prob, statistics, interval)
     columns = list(how.columns)

@@ -222,7 +222,7 @@ def varcorr(
     statistics: Statistics = None,
     interval: Interval = "eti",
 ) -> pd.DataFrame | xr.Dataset | xr.DataArray:
-    """Standard deviations and correlations of the group effects, and the residual sd.
+    r"""Standard deviations and correlations of the group effects, and the residual sd.
 
     Parameters
     ----------
@@ -291,11 +291,17 @@ def varcorr(
     >>> sleep = mb.load_data("sleepstudy")
     >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)
     >>> fit.varcorr()
-          group       term term2 kind    mean     sd   lower  upper ess_bulk  rhat variance  share
-    0   Subject  Intercept   NaN   sd   31.03  7.599   19.01  47.94     3581 1.001     1021 0.4000
-    1   Subject       Days   NaN   sd   6.145  1.347   4.014  9.338     3862 1.001    39.58 0.4470
-    2   Subject  Intercept  Days  cor -0.1142 0.2797 -0.6150 0.4613     4031 1.004      NaN    NaN
-    3  Residual        NaN   NaN   sd   25.81  1.494   23.08  28.91     5031 1.001    668.5 0.2781
+          group       term term2 kind    mean     sd   lower  upper ess_bulk   rhat variance  \
+    0   Subject  Intercept   NaN   sd   31.00  7.491   19.08  48.62     3539 0.9996     1017
+    1   Subject       Days   NaN   sd   6.112  1.312   3.971  9.038     3866  1.001    39.08
+    2   Subject  Intercept  Days  cor -0.1133 0.2783 -0.6205 0.4418     3646 0.9998      NaN
+    3  Residual        NaN   NaN   sd   25.74  1.525   22.97  28.90     4034  1.000    665.0
+    <BLANKLINE>
+       share
+    0 0.4009
+    1 0.4454
+    2    NaN
+    3 0.2780
 
     Subjects differ by an sd of 31 ms on day 0, and by one of 6 ms a day in their slopes. Median
     odds ratios between two herds drawn at random:

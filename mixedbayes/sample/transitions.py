@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from mixedbayes.theta.transitions import accepted_turns, chain
 
 TUNE = 50  # draws: a chain forgets its start in a few
 # Mean acceptance rate of the tuning, of one chain half of it; below it a surrogate is too far from
-# the density.
+# the density. Where a value takes some microseconds, NUTS costs little more, see `Effort`.
 LEAST = 0.6
 # Effective draws, bulk and tail, of each draw. Where all proposals are as good and are accepted at
 # a rate a, they are a / (2 - a), 0.43 of LEAST, and the lowest of 200 estimates from 1,000 draws
@@ -32,10 +33,29 @@ LEAST = 0.6
 LEAST_EFFECTIVE = 0.1
 _ENOUGH = 1000  # draws, from which on they are known well enough
 _CHANCE = 1e-4  # that rhat of a coordinate is too high in chains that mix
-_TURNS = 5  # of a proposal
-_STEPS = (3, 6, 12)  # of a quarter turn
 _ACCEPTED = 0.8  # share of turns for which steps are short enough
 _PILOT = 200  # turns that are tried for it
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much goes into a proposal."""
+
+    turns: int
+    steps: tuple[int, ...]  # of a quarter turn, of which the first is taken that serves
+    chunk: int  # draws between looks at `stop`
+    least: float  # mean acceptance rate of the tuning, see `LEAST`
+
+
+# Where a value takes long, what a draw costs beside it does not matter. Where it takes some
+# microseconds, so does a turn: of 16,000 draws of sleepstudy and of pastes, effective ones, bulk
+# and tail, and microseconds of each draw by turns and steps,
+#
+#                   1, 2             2, 2             3, 2             5, 3
+#     sleepstudy    0.63 0.58 3.7    0.86 0.79 5.2    0.91 0.90 6.7    0.92 0.91 12.4
+#     pastes        0.61 0.61 6.6    0.76 0.78 7.2    0.84 0.83 8.1    0.90 0.83 11.3
+DEAR = Effort(turns=5, steps=(3, 6, 12), chunk=CHUNK, least=LEAST)
+QUICK = Effort(turns=3, steps=(2, 4, 8), chunk=250, least=0.75)
 
 
 class Near(Protocol):
@@ -55,7 +75,9 @@ class Valued(Whitened, Protocol):
     def logp(self, theta: Floats, /) -> float: ...
 
 
-def sample_transitions(white: Valued, near: Near, settings: Settings) -> SamplingResult | None:
+def sample_transitions(
+    white: Valued, near: Near, settings: Settings, effort: Effort = DEAR
+) -> SamplingResult | None:
     """Draws of `theta` (chain, draw, theta_dim); None where proposals are rarely accepted.
 
     None as well where a chain stays for long where it is, unless the user stopped them.
@@ -63,10 +85,10 @@ def sample_transitions(white: Valued, near: Near, settings: Settings) -> Samplin
     """
     filled = settings.filled(tune=TUNE, target_accept=LEAST)
     began = time.perf_counter()
-    steps = _steps(near, white.ndim)
+    steps = _steps(near, white.ndim, effort.steps)
     if steps is None:
         return None
-    run = _Run(white, near, filled, steps)
+    run = _Run(white, near, filled, steps, effort)
     preparing = time.perf_counter() - began
     chains, interrupted = run.all()
     if run.refused:
@@ -102,10 +124,10 @@ def sticks(draws: Floats, rate: float) -> bool:
     return bool(total >= _ENOUGH and few.any())
 
 
-def _steps(near: Near, d: int) -> int | None:
+def _steps(near: Near, d: int, tried: Sequence[int]) -> int | None:
     """Steps of a quarter turn, so that most are accepted; None where there are none."""
     rng = np.random.default_rng(0)
-    for steps in _STEPS:
+    for steps in tried:
         z, normals = np.zeros(d), rng.standard_normal(_PILOT * d)
         share = accepted_turns(
             near.terms.ravel(), near.coefficients, z, near.radius, steps, normals,
@@ -117,15 +139,19 @@ def _steps(near: Near, d: int) -> int | None:
 
 
 class _Run(Chains):
-    def __init__(self, white: Valued, near: Near, settings: Settings, steps: int) -> None:
+    def __init__(
+        self, white: Valued, near: Near, settings: Settings, steps: int, effort: Effort = DEAR
+    ) -> None:
         super().__init__(white, settings)
-        self.white, self.near, self.steps = white, near, steps
+        self.white, self.near, self.steps, self.effort = white, near, steps, effort
 
     def refuses(self, tuned: Sequence[float]) -> bool:
-        return bool(np.mean(tuned) < LEAST or min(tuned) < LEAST / 2)
+        least = self.effort.least
+        return bool(np.mean(tuned) < least or min(tuned) < least / 2)
 
     def one(self, c: int) -> Iterator[Chain]:
         d, settings, near = self.white.ndim, self.settings, self.near
+        turns, chunk = self.effort.turns, self.effort.chunk
         tune, total = settings.tune or 0, settings.draws + (settings.tune or 0)
         rng = np.random.default_rng([settings.seed or 0, c])
         z, value = self._start(rng)
@@ -133,12 +159,12 @@ class _Run(Chains):
         terms, at = np.ascontiguousarray(near.terms, np.int64).ravel(), 0
         tuned, tuning = 0.0, 0.0
         while at < total and not self.stop.is_set():
-            end = min(at + CHUNK, tune if at < tune else total)
+            end = min(at + chunk, tune if at < tune else total)
             n = end - at
             chain(
                 self.address, self.record, terms, near.coefficients, near.radius, self.steps,
-                _TURNS, z, value, rng.standard_normal(n * _TURNS * d),
-                rng.random(n * (_TURNS + 1)), draws[at:end].reshape(-1), stats[at:end].reshape(-1),
+                turns, z, value, rng.standard_normal(n * turns * d), rng.random(n * (turns + 1)),
+                draws[at:end].reshape(-1), stats[at:end].reshape(-1),
             )  # fmt: skip
             at = self.done[c] = end
             if at == tune:

@@ -65,11 +65,27 @@ def test_the_posterior_is_exact_with_a_gradient_that_is_wrong(
 
     if trajectory == "turns":
         monkeypatch.setattr(defaults, "MARGINAL", defaults.Limits(quarter_turn=0.0, turns=1.0))
+    monkeypatch.setattr(surrogate, "proposals_pay", lambda problem, density: False)
     monkeypatch.setattr(surrogate, "fit_surrogate", a_third_too_steep)
     monkeypatch.setattr(density_sampling, "sample_density", recorded)
     fit = oracle_model(name).fit(draws=5000, seed=6, progress=False)
     assert used == [trajectory]
     agree(fit, reference(f"exact_{name}"))
+
+
+def test_the_posterior_is_exact_with_proposals_of_a_polynomial_that_is_wrong(
+    reference, monkeypatch
+):
+    def a_seventh_too_steep(density, cores):
+        found = fit_surrogate(density, cores)
+        return replace(found, coefficients=1.15 * found.coefficients)
+
+    monkeypatch.setattr(surrogate, "fit_surrogate", a_seventh_too_steep)
+    fit = oracle_model("sleepstudy_days_subject").fit(draws=5000, seed=6, progress=False)
+    stats = fit.idata["sample_stats"]
+    assert 0.75 < float(stats["acceptance_rate"].mean()) < 0.95
+    assert fit.idata["posterior"].attrs["inference_method"] == "proposals from a polynomial"
+    agree(fit, reference("exact_sleepstudy_days_subject"))
 
 
 def test_a_plain_regression_is_least_squares_under_flat_priors():

@@ -96,3 +96,56 @@ def test_a_value_that_takes_long_is_computed_once_for_a_draw(ratings, monkeypatc
         one, two = (np.log(f.idata.posterior[name].to_numpy().ravel()) for f in (found, nuts))
         assert np.mean(one) == pytest.approx(np.mean(two), abs=0.15 * np.std(two)), name
         assert np.std(one) == pytest.approx(np.std(two), rel=0.15), name
+
+
+def method(found):
+    return found.idata.posterior.attrs["inference_method"]
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("sleepstudy", "Reaction ~ Days + (Days | Subject)"),
+        ("pastes", "strength ~ 1 + (1 | batch/cask)"),  # ten batches, whose sd may be zero
+        ("sim_seed002", "y ~ x + (1 | groups)"),
+    ],
+)
+def test_few_parameters_are_sampled_by_proposals_as_nuts_samples_them(name, formula):
+    data = mb.load_data(name)
+    found, nuts = (
+        mb.fit(formula, data, seed=1, progress=False, draws=2000, target_accept=rate)
+        for rate in (None, 0.95)
+    )
+    assert method(found) == "proposals from a polynomial"
+    assert method(nuts) == "NUTS"
+    assert found.converged
+    assert "where possible by proposals from a polynomial" in found.methods()
+    assert "proposals" not in nuts.methods()
+    one, two = found.posterior.draws, nuts.posterior.draws
+    for variable in one.data_vars:
+        if str(variable).startswith(("sd_", "sigma", "cor_")):
+            x, y = (d[variable].to_numpy() for d in (one, two))
+            probs = [0.025, 0.1, 0.5, 0.9, 0.975]
+            a, b = (np.quantile(v, probs, axis=(0, 1)) for v in (x, y))
+            scale = y.std(axis=(0, 1))
+            assert (np.abs(a - b) <= np.array([0.1, 0.08, 0.06, 0.1, 0.2]).reshape(
+                -1, *[1] * (a.ndim - 1)) * scale).all(), variable  # fmt: skip
+
+
+def test_nuts_takes_the_place_of_proposals_where_the_posterior_is_far_from_a_polynomial():
+    data = mb.load_data("machines")  # six workers, and seven parameters
+    found = mb.fit("score ~ Machine + (Machine | Worker)", data, seed=1, progress=False, draws=250)
+    assert method(found) == "NUTS"
+    assert "No-U-Turn" in found.methods()
+    assert "proposals" not in found.methods()
+
+
+def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores():
+    data = mb.load_data("sleepstudy")
+    one, two = (
+        mb.fit("Reaction ~ Days + (Days | Subject)", data, seed=3, progress=False, cores=k)
+        for k in (1, 2)
+    )
+    assert method(one) == "proposals from a polynomial"
+    for name, values in one.posterior.draws.data_vars.items():
+        assert np.array_equal(values, two.posterior.draws[name]), name

@@ -13,8 +13,10 @@ from mixedbayes.marginal.setup import set_up
 from mixedbayes.marginal.surrogate import (
     ERROR,
     MOST_COORDINATES,
+    dear,
     derivatives,
     fit_surrogate,
+    proposals_pay,
     surrogate_pays,
 )
 
@@ -102,6 +104,14 @@ def test_it_does_not_pay_for_quick_gradients_nor_many_coordinates(gpa):
     model = mb.Model("diameter ~ 1 + (1 | plate) + (1 | sample)", mb.load_data("penicillin"))
     left = set_up(model.spec.design, model.spec.priors, 3)  # the samples' effects stay in NUTS
     assert not surrogate_pays(left.problem, MarginalDensity(left.layout, left.problem))
+    # proposals need no gradient that takes long, but few coordinates
+    assert proposals_pay(few.problem, quick)
+    assert not dear(few.problem, quick)
+    assert not proposals_pay(left.problem, MarginalDensity(left.layout, left.problem))
+    many, ten = whitened("Reaction ~ Days + I(Days**2) + I(Days**3) + (Days + I(Days**2) + "
+                         "I(Days**3) | Subject)", "sleepstudy")  # fmt: skip
+    assert many.ndim == 11
+    assert not proposals_pay(ten.problem, many)
 
 
 def test_of_many_coordinates_it_is_of_degree_three():

@@ -303,7 +303,7 @@ def test_depths_of_trees_are_said_of_trees_alone(fitted):
     from mixedbayes.report import sections
     from mixedbayes.report.source import Source
 
-    post = fitted("line").posterior
+    post = fitted("counts").posterior
     assert "trees at full depth" in sections._diagnostics(Source(post, None, 0.9))
     stats = post.sample_stats().drop_vars(["reached_max_treedepth", "tree_depth", "n_steps"])
     tree = post.idata.copy()
