@@ -366,7 +366,7 @@ def _priors(spec: Spec, parts: Sequence[Part]) -> list[str]:
 
 def with_apart(spec: Spec, parameter: str) -> PredictorPriors:
     """Priors of a part of the code; category-specific effects are the mean's."""
-    priors, apart = spec.priors.predictor(parameter), spec.design.moving[1:]
+    priors, apart = _arms_together(spec, parameter), spec.design.moving[1:]
     if parameter != MU or not apart:
         return priors
     first, *rest = (spec.priors.predictor(p.parameter) for p in apart)
@@ -378,6 +378,24 @@ def with_apart(spec: Spec, parameter: str) -> PredictorPriors:
     return replace(
         priors, terms=(*priors.terms, *first.terms), fixef=(*priors.fixef, *first.fixef)
     )  # fmt: skip
+
+
+def _arms_together(spec: Spec, parameter: str) -> PredictorPriors:
+    """Priors of effects whose variances differ by arm: of each one, in all arms."""
+    priors = spec.priors.predictor(parameter)
+    sds, terms = dict(priors.sd), dict(priors.group_terms)
+    for g in spec.design.predictor(parameter).factors:
+        if g.arms is None or g.name not in sds:
+            continue
+        first = dict(zip(g.population[::-1], sds[g.name][::-1], strict=True))
+        for term, own in zip(g.population, sds[g.name], strict=True):
+            if own.prior != first[term].prior:
+                raise ModelError(
+                    f"brms has one prior for the sds of {term} over {g.name} in all levels of "
+                    f"{g.arms.by}, and here they differ: give them one"
+                )
+        sds[g.name], terms[g.name] = tuple(first.values())[::-1], tuple(first)[::-1]
+    return replace(priors, sd=sds, group_terms=terms)
 
 
 def priors_of_part(priors: PredictorPriors, part: Part) -> list[str]:

@@ -25,6 +25,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.smooths.registry import BASES
 
 _LARGE = 2000  # distinct points of a thin plate, of which mgcv draws as many at random
+_MOST = 6  # effects that a message names
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`')  # texts, and names in backticks
 _AXES = (
     "# mgcv's penalties of what is straight are of other axes, so that fits may differ a little:"
@@ -238,9 +239,11 @@ def _effects(spec: Spec, formula: Formula, g: GroupDesign, made: _Made) -> Itera
         effects = next(bar.effects for bar in formula.random if bar.group == g.name)
         near = one.covariance.nearest.get("mgcv", f"({effects} || {g.name})")
         near = near.replace("{of}", effects.removeprefix("0 + ")).replace("{group}", g.name)
+        said = ", ".join(one.terms[:_MOST])
+        said += f", ... ({len(one.terms)} in all)" if len(one.terms) > _MOST else ""
         raise ModelError(
             f"mgcv has no effects that are correlated with each other, and those of "
-            f"{', '.join(one.terms)} over {g.name} are; nearest to it is {near}; R's gamm4 has "
+            f"{said} over {g.name} are; nearest to it is {near}; R's gamm4 has "
             "smooths beside lme4's bars"
         )
     group = _group(spec, g, made)

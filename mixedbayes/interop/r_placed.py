@@ -75,11 +75,7 @@ def placed_columns(
             own_names = _named(one.terms, priors.placed[g.name].T[:q, :q], made)
             bar = next(bar for bar in formula.random if bar.group == g.name)
             bars += _bars(one, own_names, r_grouper(bar))
-            called[g.name] = {
-                own: own_names[t] + own.removeprefix(t)
-                for own, t in zip(g.terms, g.population, strict=True)
-                if t in own_names
-            }
+            called[g.name] = own_names
     right = " + ".join([head(first), *rest, *r_offsets(formula), *bars])
     return PlacedColumns(right, called)
 

@@ -193,6 +193,7 @@ def test_weights(frame):
         (["count ~ s(x)", "shape ~ x"], "negative_binomial", "formulas of the mean alone"),
         ("count ~ s(x)", "zero_inflated_poisson", r"nearest to it in mgcv is ziP\(\)"),
         ("rate ~ s(x)", "categorical", r"nearest to it in mgcv is multinom\(K = 2\)"),
+        ("y ~ s(x) + ou(x | g)", "gaussian", r"x\[.*, \.\.\. \(\d+ in all\) over g are;"),
         ("y ~ s(x) + cs(h | g)", "gaussian", r"correlated with each other.*\|\| g\)"),
         ("y ~ s(x) + homcs(h | arm)", "gaussian", r"\(1 \| arm\) \+ \(1 \| arm:h\)"),
         ("mv(y, z) ~ s(x)", "gaussian", "several responses"),

@@ -624,6 +624,19 @@ def test_brms_has_them_too():
             model.code("lme4")
 
 
+def test_brms_has_one_prior_for_an_effect_in_all_arms():
+    """Its sds are a matrix, effects x arms, with a prior for each row of it."""
+    model = mb.Model(BY, frame())
+    assert "armnew" not in (code := model.code("brms"))
+    assert 'group = "g", coef = "Intercept")' in code
+    assert 'group = "g", coef = "x_at_means")' in code
+    one = mb.HalfNormal(1)
+    own = {"Intercept:armnew": one, "x:armnew": one, "Intercept:armold": one}
+    given = {"sd": {"g": {**own, "x:armold": mb.HalfNormal(2)}}}
+    with pytest.raises(ModelError, match="one prior for the sds of x over g in all levels of arm"):
+        mb.Model(BY, frame(), priors=given).code("brms")
+
+
 # ---- new levels beside related and unusual effects ---------------------------------------------
 
 
