@@ -19,6 +19,7 @@ from mixedbayes.printable import escaped, in_one_line, printable
 
 WIDTH = 100  # characters in the terminal
 _MOST_DECIMALS = 6
+_LARGE_SD = 1e7  # from here on numbers have a power of ten
 _GAP = 2
 
 
@@ -48,19 +49,24 @@ def decimals(sd: float) -> int | None:
 
 def rounded(values: Sequence[float], sd: float) -> tuple[str, ...]:
     """Numbers that share an uncertainty, all with the decimals it deserves."""
-    places = decimals(sd)
-    return tuple(_number(v, places) for v in values)
+    return tuple(_number(v, sd) for v in values)
 
 
-def _number(value: float, places: int | None) -> str:
+def _number(value: float, sd: float) -> str:
     if math.isnan(value):
         return ""
+    places = decimals(sd)
     if places is None:
         return f"{value:.4g}"
-    if places > _MOST_DECIMALS:
-        return f"{value:.2e}"
+    if places > _MOST_DECIMALS or sd >= _LARGE_SD:
+        digits = max(2, _power(value or sd) - _power(sd) + 1)
+        return f"{value:.{digits}e}"
     text = f"{value:.{places}f}"
     return text[1:] if text.startswith("-") and float(text) == 0 else text
+
+
+def _power(value: float) -> int:
+    return math.floor(math.log10(abs(value))) if math.isfinite(value) else 0
 
 
 def count(value: float) -> str:
