@@ -101,8 +101,12 @@ class Family(Several, Bounded, chosen.Linked):
             )
 
     def __post_init__(self) -> None:
-        if isinstance(self.link, type) and issubclass(self.link, Link):
-            object.__setattr__(self, "link", self.link())
+        link: Any = self.link
+        if isinstance(link, str):
+            link = next((kind for kind in self.mean_links if kind.name == link), link)
+        if isinstance(link, type) and issubclass(link, Link):
+            link = link()
+        object.__setattr__(self, "link", link)
         if not isinstance(self.link, self.mean_links):
             shown = ", ".join(f"mb.{kind.__name__}()" for kind in self.mean_links)
             raise ModelError(f"the {self.name} family has the links {shown}; got {self.link!r}")

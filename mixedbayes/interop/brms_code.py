@@ -11,6 +11,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design import known_of, used_columns
 from mixedbayes.design.types import Design, Floats
+from mixedbayes.design.values import label
 from mixedbayes.distributions import Flat
 from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.formula import parse_expression, parse_terms
@@ -22,7 +23,7 @@ from mixedbayes.interop.brms_residual import (
     residual_term,
     stan_lines,
 )
-from mixedbayes.interop.r_formula import r_columns, r_name, r_text
+from mixedbayes.interop.r_formula import r_columns, r_name, r_string, r_text
 from mixedbayes.interop.r_placed import placed_columns
 from mixedbayes.interop.stan import stan
 from mixedbayes.interop.writing import check_columns, parts
@@ -69,6 +70,7 @@ def brms_code(spec: Spec) -> str:
         "library(brms)",
         *about_mo,
         *r_columns(design),
+        *response_lines(spec),
         *about,
         *(f"data${name} <- with(data, {value})" for name, value in made.items()),
         *about_relations(design),
@@ -97,6 +99,24 @@ def check_family(spec: Spec) -> None:
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "
             "several times, which is another model"
         )
+
+
+def response_lines(spec: Spec) -> list[str]:
+    """A line that gives a response of categories those that it has here, in their order.
+
+    brms counts whole numbers from 1, with those that do not occur; texts are in the alphabet's
+    order to R, and a success is the second.
+    """
+    levels, ordered = spec.design.response_levels, spec.family.thresholds is not None
+    if levels is None or not (ordered or spec.family.probability):
+        return []
+    number = all(isinstance(v, int | float | np.number) for v in levels)
+    if number and (not ordered or list(levels) == list(range(1, len(levels) + 1))):
+        return []
+    place = f"data${r_text(parse_expression(spec.design.formula.response.text))}"
+    listed = ", ".join(f"{v:.17g}" if number else r_string(label(v)) for v in levels)
+    kind = ", ordered = TRUE" if ordered else ""
+    return [f"{place} <- factor({place}, levels = c({listed}){kind})"]
 
 
 def links(spec: Spec) -> str:

@@ -23,6 +23,7 @@ from mixedbayes.interop.brms_code import (
     part_of,
     prior_call,
     priors_of_part,
+    response_lines,
     set_prior,
     with_apart,
 )
@@ -69,6 +70,7 @@ def brms_of_several(spec: Spec) -> str:
     lines = [
         "library(brms)",
         *r_columns(design),
+        *(line for own in specs for line in response_lines(own)),
         *about,
         *(f"data${name} <- with(data, {value})" for name, value in made.items()),
         *about_relations(design),

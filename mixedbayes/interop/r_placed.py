@@ -130,10 +130,15 @@ def r_value(term: str) -> str:
         if bracket and "(" not in name:
             factors.append(f"({r_name(name)} == {r_string(level[:-1])})")
             continue
+        call, _, place = part.removesuffix("]").rpartition("[")
+        of_several = call.startswith("poly(") and part.endswith("]") and place.isdigit()
         try:
-            node = parse_expression(part)
+            node = parse_expression(call if of_several else part)
         except FormulaError:  # a column's own name
             factors.append(r_name(part))
+            continue
+        if of_several:
+            factors.append(f"{r_text(node)}[, {place}]")
             continue
         if isinstance(node, Call) and node.function == "I":
             factors.append(f"({r_text(node.arguments[0])})")

@@ -243,3 +243,12 @@ def test_other_links_and_parameters_are_refused(kind, links, said):
         kind(links=links)
     with pytest.raises(ModelError, match="no further parameter 'quantile'"):
         mb.families.AsymmetricLaplace(quantile=0.5, links={"quantile": "probit"})
+
+
+@pytest.mark.parametrize("kind", [mb.Gaussian, mb.Bernoulli, mb.Cumulative, mb.GammaFamily])
+def test_the_means_link_has_a_name_as_others_have(kind):
+    for link in kind.mean_links:
+        assert kind(link=link.name) == kind(link=link) == kind(link=link())
+        assert hash(kind(link=link.name)) == hash(kind(link=link()))
+    with pytest.raises(ModelError, match="has the links"):
+        kind(link="loog")

@@ -328,6 +328,39 @@ def test_thresholds_stand_in_brms_where_their_prior_is():
     assert "  bf(grade | weights(w) ~ 1 + x, center = FALSE),\n" in text
 
 
+@pytest.mark.parametrize(
+    ("grades", "family", "said"),
+    [
+        ([1, 2, 3, 4], "cumulative", ""),
+        ([2, 3, 5, 6], "sratio", "factor(data$grade, levels = c(2, 3, 5, 6), ordered = TRUE)"),
+        ([1.0, 2.0, 4.0, 2.0], "acat",
+         "factor(data$grade, levels = c(1, 2, 4), ordered = TRUE)"),
+        (pd.Categorical(list("bacb"), ["c", "unused", "b", "a"], ordered=True), "cumulative",
+         'factor(data$grade, levels = c("c", "b", "a"), ordered = TRUE)'),
+        (pd.Categorical(["yes", "no"] * 2, ["yes", "no"]), "bernoulli",
+         'factor(data$grade, levels = c("yes", "no"))'),
+        ([0, 1, 1, 0], "bernoulli", ""),
+        ([True, False] * 2, "bernoulli", ""),
+    ],
+)  # fmt: skip
+def test_categories_are_those_of_the_model_in_brms(grades, family, said):
+    """brms counts whole numbers from 1, and has texts in the alphabet's order."""
+    data = counts().iloc[:4].assign(grade=grades)
+    data = pd.concat([data] * 5, ignore_index=True)
+    text = mb.Model("grade ~ x", data, family=family).code("brms")
+    line = [row.partition(" <- ")[2] for row in text.splitlines() if row.startswith("data$grade")]
+    assert "".join(line) == said
+
+
+def test_columns_of_polynomials_in_brms():
+    """A product with one, whose prior is at the means, is a column that R makes."""
+    text = mb.Model("y ~ poly(x, 2)*t + (1 | g)", counts()).code("brms")
+    made = dict(re.findall(r"data\$(\w+) <- with\(data, (.*)\)\n", text))
+    assert made["poly_x_2_1"] == "poly(x, 2)[, 1]"
+    assert made["poly_x_2_2_t_at_means"].startswith("poly(x, 2)[, 2] * t ")
+    assert "[1]" not in text
+
+
 def test_a_flat_intercept_is_not_given_the_slopes_prior_in_brms():
     text = model(priors={"Intercept": mb.Flat(), "fixef": mb.Normal(0, 9)}).code("brms")
     assert 'set_prior("normal(0, 9)", class = "b", coef = "Days")' in text
