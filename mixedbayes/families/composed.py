@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixedbayes import jit
-from mixedbayes.families.fronts import Front, inverse, odds
+from mixedbayes.families.fronts import SAME, Front, inverse, odds
 from mixedbayes.families.links import Identity
 from mixedbayes.families.rows import (
     RowDensity,
@@ -49,11 +49,10 @@ def composed(components: tuple[Component, ...], m: int) -> RowDensity:
     `extra` has HEAD numbers of each response, and then those of all rows of the first response, of
     the second, and so on; thresholds are in the same order.
     """
-    densities = [c.density for c in components]
     return RowDensity(
         scale=Identity,
-        concave=all(d.concave for d in densities),
-        smooth=all(d.smooth for d in densities),
+        concave=all(c.density.concave and c.front is SAME for c in components),
+        smooth=all(c.density.smooth for c in components),
         loop_of_numbers=_loop(components, m),
     )
 

@@ -12,9 +12,9 @@ import numpy as np
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.base import Elsewhere, Parameter, Values, repeated
 from mixedbayes.families.elsewhere import InMgcv
-from mixedbayes.families.links import Logit, Probit, ShareLink
+from mixedbayes.families.links import Cloglog, Logit, Probit, ShareLink
 from mixedbayes.families.ordinal import DISCRIMINATION, THRESHOLDS, Ordinal, disc_of, law
-from mixedbayes.families.ordinal_each import cut_logit, cut_probit, densities
+from mixedbayes.families.ordinal_each import cut_cloglog, cut_logit, cut_probit, densities
 from mixedbayes.families.ordinal_rows import INTERVALS, between, interval_probit
 from mixedbayes.families.rows import RowDensity, compiled
 
@@ -72,7 +72,7 @@ def _probit_loop(t, y, size, extra, cuts, slope, d):
 _CATEGORY = {link: between(interval) for link, interval in INTERVALS.items()}
 _DENSITIES = densities(
     _CATEGORY,
-    {Logit: cut_logit, Probit: cut_probit},
+    {Logit: cut_logit, Probit: cut_probit, Cloglog: cut_cloglog},
     {Logit: _logit_loop, Probit: _probit_loop},
 )
 

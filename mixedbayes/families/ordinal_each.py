@@ -19,6 +19,7 @@ from mixedbayes.families.rows import RowDensity, compiled
 from mixedbayes.numerics.elementary import erfcx, exp, log, log1p_share, log_to_four
 
 _FAR = 1e10  # a threshold that no response is beyond
+_LARGE, _SMALL = 700.0, 0.5  # of a hazard
 _ROOT_HALF, _SLOPE = math.sqrt(0.5), math.sqrt(2.0 / math.pi)
 _u = np.uint64  # of indices, which negative ones would keep from running on vectors
 
@@ -205,6 +206,112 @@ def cut_probit(t, y, size, extra, cuts, value, slope, d):
         low[_u(i)], high[_u(i)] = size[_u(i)] * d_low, size[_u(i)] * d_high
     if slope.size > 0:
         _share_out(y, low, high, m, slope, d)
+
+
+@compiled
+def _over(x):
+    """(1 - exp(-x)) / x for x from 0 to `_SMALL`."""
+    low = 1.0 - x * (1 / 2 - x * (1 / 6 - x * (1 / 24 - x * (1 / 120 - x * (1 / 720)))))
+    high = 1 / 5040 - x * (1 / 40320 - x * (1 / 362880 - x * (1 / 3628800 - x * (1 / 39916800))))
+    x3 = x * x * x
+    return low + x3 * x3 * high
+
+
+@compiled
+def _event(log_hazard, hazard):
+    """log(1 - exp(-hazard)), exp(-hazard), and 1 - exp(-hazard), by the hazard if that is small."""
+    few = hazard < _SMALL
+    ratio = _over(hazard if few else _SMALL)
+    none = exp(-hazard) if hazard < _LARGE else 0.0
+    share = ratio if few else 1.0 - none
+    return (log_hazard if few else 0.0) + log(share), none, share
+
+
+@compiled
+def cut_cloglog(t, y, size, extra, cuts, value, slope, d):
+    """`each` of a latent response between two thresholds, a and b beyond t, F = 1 - exp(-exp(x)).
+
+    log(F(b) - F(a)) = log(1 - exp(-h)) - exp(a), h = exp(b) - exp(a).
+    """
+    m, n = cuts.size, t.size
+    grow, logs = np.ones(m + 1), np.zeros(m + 1)  # of h by exp(a), or by exp(b) of the lowest one
+    for k in range(1, m):
+        grow[k] = math.expm1(cuts[k] - cuts[k - 1])
+        logs[k] = math.log(grow[k])
+    low, high, by, log_by = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    _ends(y, cuts, low, high)
+    for i in range(n):
+        by[_u(i)], log_by[_u(i)] = grow[_u(int(y[_u(i)]))], logs[_u(int(y[_u(i)]))]
+    for i in range(n):
+        first, last = low[_u(i)] <= -_FAR, high[_u(i)] >= _FAR
+        a, b = low[_u(i)] - t[_u(i)], high[_u(i)] - t[_u(i)]
+        below, above = (0.0 if first else exp(a)), (0.0 if last else exp(b))
+        hazard = above if first else below * by[_u(i)]
+        log_share, none, share = _event((b if first else a) + log_by[_u(i)], hazard)
+        value[_u(i)] = size[_u(i)] * ((0.0 if last else log_share) - below)
+        whole = share * hazard if hazard < _SMALL else share
+        low[_u(i)] = -size[_u(i)] * (below if last else below / whole)
+        high[_u(i)] = size[_u(i)] * (0.0 if last else above * none / whole)
+    if slope.size > 0:
+        _share_out(y, low, high, m, slope, d)
+
+
+@compiled
+def _normal_step(x, left):
+    """log of Phi(x), or of 1 - Phi(x) where steps are left after it, and its slope."""
+    side = -1.0 if left > 0.0 else 1.0
+    z = side * x
+    near = abs(z) * _ROOT_HALF
+    rest, e = erfcx(near), exp(-near * near)
+    inner = rest if z < 0.0 else 2.0 - rest * e
+    by = side * _SLOPE * (1.0 if z < 0.0 else e) / inner
+    return log(0.5 * inner) - (near * near if z < 0.0 else 0.0), by
+
+
+@compiled
+def _hazard_step(x, left):
+    """The same of F = 1 - exp(-exp(x))."""
+    hazard = exp(x)
+    found, none, share = _event(x, hazard)
+    by = (none if hazard < _SMALL else hazard * none) / share
+    return (-hazard if left > 0.0 else found), (-hazard if left > 0.0 else by)
+
+
+@compiled
+def _hazard_back(x, left):
+    """The same of 1 - F(-x): the step is passed with the probability F(-x)."""
+    found, by = _hazard_step(-x, 0.5 - left)
+    return found, -by
+
+
+def stop(step: Any) -> Any:
+    """`each` of one step after the other, by the law of one, `step(cut - t, left)`."""
+
+    @compiled
+    def rows(t, y, size, extra, cuts, value, slope, d):
+        m, n = cuts.size, t.size
+        total, along, own = np.zeros(n), np.zeros(n), np.empty(n)
+        for j in range(m):
+            at, cut = j + 0.0, cuts[j]
+            for i in range(n):
+                left = y[_u(i)] - at
+                found, by = step(cut - t[_u(i)], left)
+                found, by = size[_u(i)] * found, size[_u(i)] * by
+                found, by = (found if left >= 0.0 else 0.0), (by if left >= 0.0 else 0.0)
+                total[_u(i)] += found
+                along[_u(i)] += by
+                own[_u(i)] = by
+            for i in range(n if slope.size > 0 else 0):
+                d[_u(i * m + j)] = own[_u(i)]
+        for i in range(n):
+            value[_u(i)] = total[_u(i)]
+        for i in range(slope.size):
+            slope[_u(i)] = -along[_u(i)]
+
+    return rows
+
+
+stop_probit, stop_cloglog, stop_back = map(stop, (_normal_step, _hazard_step, _hazard_back))
 
 
 @compiled

@@ -10,15 +10,15 @@ import numpy as np
 
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
-from mixedbayes.families.links import Logit
+from mixedbayes.families.links import Cloglog, Logit, Probit
 from mixedbayes.families.ordinal import law
-from mixedbayes.families.ordinal_each import densities, stop_logit
+from mixedbayes.families.ordinal_each import densities, stop_cloglog, stop_logit, stop_probit
 from mixedbayes.families.ordinal_rows import TAILS, stopping
 from mixedbayes.families.rows import RowDensity
 from mixedbayes.families.sequential import Sequential
 
 _CATEGORY = {link: stopping(tails) for link, tails in TAILS.items()}
-_DENSITIES = densities(_CATEGORY, {Logit: stop_logit})
+_DENSITIES = densities(_CATEGORY, {Logit: stop_logit, Probit: stop_probit, Cloglog: stop_cloglog})
 
 
 @dataclass(frozen=True)

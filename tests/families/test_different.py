@@ -41,6 +41,14 @@ def post():
     return hand_made(FORMULAS, frame(), FAMILIES, 12, np.random.default_rng(6))
 
 
+@pytest.mark.parametrize(("link", "known"), [(mb.Identity(), True), (mb.Log(), False)])
+def test_rows_are_concave_where_those_of_each_response_are(link, known):
+    """Behind a link that is not the density's own it is not known."""
+    families = {"weight": mb.families.Gaussian(link=link), "sick": "bernoulli"}
+    formula = "mv(weight, sick, rescor=False) ~ age + (1 | p | child)"
+    assert mb.Model(formula, frame(), family=families).family.row_density.concave == known
+
+
 def test_the_density_of_a_row_is_the_sum_over_its_responses(post):
     every = post.design.several
     expected = np.zeros((post.n_draws, every.m))

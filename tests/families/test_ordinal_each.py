@@ -86,3 +86,19 @@ def test_categories_without_an_order(K):
     own = sum(code << 3 * k for k, code in enumerate(codes))
     given = every, np.zeros(N), counts.sum(axis=1), counts.ravel(), np.zeros(0)
     compared(FAMILIES["categorical"]().row_density, *given, codes=codes, own=own)
+
+
+@pytest.mark.parametrize("name", ORDINAL)
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_what_is_said_of_concavity(name, link):
+    """Of every category in the predictor: known where it holds, refuted where it is not said.
+
+    Thresholds that need not increase may lie anywhere.
+    """
+    family, t = family_from_names(name, link), np.linspace(-5, 5, N)
+    density, bends = family.row_density, []
+    for cuts in (CUTS["usual"], np.array([3.8, -4.0, -1.6, -3.6]))[: 1 if family.ordered else 2]:
+        for k in np.arange(5.0):
+            given = t, np.full(N, k), np.ones(N), np.zeros(N), cuts
+            bends.append(np.diff(each_row(density, *given)[1]).max())
+    assert (max(bends) < 1e-9) == density.concave
