@@ -51,10 +51,11 @@ def open(data: Any) -> Source:
     data
         A path, a list of paths, a folder, also of folders such as `year=2024`, or a glob with `*`
         and `**`, of files of one format: Parquet, CSV or TSV, compressed or not, Arrow IPC
-        (Feather). A `pyarrow.dataset.Dataset`, for files of other places. A DuckDB relation, or a
-        connection with a query, `(connection, "select ...")`, or `(connection, "select ... > ?",
-        [18])` with its parameters. A Polars LazyFrame, an Ibis table,
-        a Dask DataFrame. A data frame in memory. A source, which is returned.
+        (Feather). Commas, semicolons, tabs or `|` separate the columns of a CSV file, and where it
+        is no comma, numbers may have decimal commas. A `pyarrow.dataset.Dataset`, for files of
+        other places. A DuckDB relation, or a connection with a query, `(connection, "select ...")`,
+        or `(connection, "select ... > ?", [18])` with its parameters. A Polars LazyFrame, an Ibis
+        table, a Dask DataFrame. A data frame in memory. A source, which is returned.
 
     Raises
     ------

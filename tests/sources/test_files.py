@@ -152,6 +152,17 @@ def test_csv_of_other_separators(tmp_path, separator, decimal, ending):
     pd.testing.assert_frame_equal(found, in_memory(expected, names))
 
 
+def test_what_separates_columns_is_in_rows_as_well(tmp_path):
+    for text, names in {
+        "time (h; min; s),y\n3,2\n": ["time (h; min; s)", "y"],
+        "share (of x, y);y;z\n3;2;1\n": ["share (of x, y)", "y", "z"],
+        "y;x\n": ["y", "x"],
+        "y\n1\n": ["y"],
+    }.items():
+        (tmp_path / "a.csv").write_text(text)
+        assert list(sources.open(tmp_path / "a.csv").names) == names
+
+
 def test_labels_of_which_some_files_have_whole_numbers_alone(tmp_path):
     """A column's type is that of all its values, in whichever files they are."""
     (tmp_path / "a.csv").write_text("g,x\n1,1\n02,2\n")

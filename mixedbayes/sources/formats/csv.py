@@ -3,8 +3,8 @@
 Values are read as pandas reads them: what stands for missing, True and False, and dates stay text.
 A column's type is that of all its values. Arrow guesses it from the first block of a file, so that
 the columns of longer files are read once more, before the first pass, to see whether it holds.
-Columns are separated by what separates the names in the header; where that is no comma, numbers
-have the decimal point that more of those at the beginning have.
+Columns are separated by what is as often in the header as in the line below; where that is no
+comma, numbers have the decimal point that more of those at the beginning have.
 """
 
 from __future__ import annotations
@@ -145,9 +145,10 @@ def _written(path: str) -> tuple[str, str]:
     """What separates the columns of a file, and the decimal point of its numbers."""
     with arrow().input_stream(path, compression="detect") as stream:
         begin = stream.read(_HEADER)
-        names = re.sub(rb'"[^"]*"', b"", begin).partition(b"\n")[0]
+        names, first, *_ = (*re.sub(rb'"[^"]*"', b"", begin).split(b"\n", 2), b"")
+        both = [s for s in _SEPARATORS if 0 < names.count(s) == first.count(s)]
         tabs = ".tsv" in path.lower().rpartition("/")[2]
-        separator = b"\t" if tabs else bytes([max(_SEPARATORS, key=names.count)])
+        separator = b"\t" if tabs else bytes([max(both or _SEPARATORS, key=names.count)])
         if separator == b",":
             return ",", "."
         begin += stream.read(_BLOCK - _HEADER)
