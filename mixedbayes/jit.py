@@ -73,13 +73,14 @@ def inner(function: Any = None, **options: Any) -> Any:
 
 
 def njit(
-    signature: Any, *, short_loops: bool = False, **options: Any
+    signature: Any, *, short_loops: bool = False, python: bool = True, **options: Any
 ) -> Callable[[Callable[..., Any]], Function]:
     """`numba.njit` for this signature alone, compiled or found on disk when it is first used.
 
-    With `short_loops` none is unrolled or vectorised, which makes half the machine code.
+    With `short_loops` none is unrolled or vectorised, which makes half the machine code. Without
+    `python` only compiled code calls it, by `called`, which spares what unpacks Python's arguments.
     """
-    return lambda function: Function(function, signature, options, short_loops)
+    return lambda function: Function(function, signature, options, short_loops, python)
 
 
 def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], CFunction]:
@@ -91,9 +92,10 @@ class Function(Alone):
     """What `njit` makes: a function that Python calls, and compiled code calls by `called`."""
 
     def __init__(
-        self, function: Callable[..., Any], signature: Any, options: Any, short_loops: bool
-    ) -> None:
-        super().__init__(function, {"nopython": True, **options})
+        self, function: Callable[..., Any], signature: Any, options: Any, short_loops: bool,
+        python: bool,
+    ) -> None:  # fmt: skip
+        super().__init__(function, {"nopython": True, **options}, python)
         self.declared, self._short_loops = signature, short_loops
         self.symbol = f"{function.__module__}.{function.__qualname__}"
 

@@ -337,8 +337,11 @@ WATCHING: ContextVar[Callable[[str], None] | None] = ContextVar("watching", defa
 
 
 class _WholeCompiler(_Compiler):
+    python = True  # whether Python calls it
+
     def _customize_flags(self, flags: Any) -> Any:
         flags.no_cfunc_wrapper = True  # nobody calls it by that: a sixth of the time
+        flags.no_cpython_wrapper = not self.python
         return super()._customize_flags(flags)
 
     def compile(self, args: Any, return_type: Any) -> Any:
@@ -348,15 +351,19 @@ class _WholeCompiler(_Compiler):
 
 
 class Alone(CPUDispatcher):
-    """A dispatcher whose code is made when it is first used; `ready` makes it."""
+    """A dispatcher whose code is made when it is first used; `ready` makes it.
+
+    Without `python` it cannot be called from Python: TypeError.
+    """
 
     _can_compile: bool
 
-    def __init__(self, function: Any, options: Any) -> None:
+    def __init__(self, function: Any, options: Any, python: bool = True) -> None:
         super().__init__(function, {}, options)
         self._compiler = _WholeCompiler(
             function, self.targetdescr, self.targetoptions, self.locals, compiler.Compiler
         )
+        self._compiler.python = self._python = python
 
     def ready(self) -> None:
         """Compile it, unless it is compiled."""
@@ -372,8 +379,16 @@ class Alone(CPUDispatcher):
 
     def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
         """What a call from Python calls where nothing is compiled yet."""
+        if not self._python:
+            raise TypeError(f"{self.py_func.__name__}: only compiled code calls it")
         self.ready()
         return self
+
+    def add_overload(self, cres: Any) -> None:
+        if self._python:
+            super().add_overload(cres)
+        else:
+            self.overloads[tuple(cres.signature.args)] = cres
 
 
 class _PartCompiler(_Compiler):

@@ -487,6 +487,16 @@ def also(x):
 
 twice = jit.called(both)
 
+@jit.njit("f8(f8)", python=False)
+def half(x):
+    return 0.5 * x
+
+halved = jit.called(half)
+
+@jit.njit("f8(f8)")
+def by_half(x):
+    return halved(x) + halved(x)
+
 @jit.njit(types.float64(types.float64))
 def by_symbol(x):
     return twice(x) + twice(x + 1.0)
@@ -537,6 +547,15 @@ def test_what_is_called_by_symbol_is_kept_by_itself_and_found_again(counted):
     lines = ("print(by_symbol(2.0))", "print(sorted({*compiled} & {'both', 'by_symbol'}))")
     assert counted(*lines) == ["48.0", "['both',", "'by_symbol']"]
     assert counted(*lines) == ["48.0", "[]"]
+
+
+def test_what_compiled_code_alone_calls_is_kept_too_and_no_function_of_python(counted):
+    lines = ("print(by_half(3.0))", "print('half' in compiled, half.symbol)")
+    assert counted(*lines) == ["3.0", "True", "counted.half"]
+    assert counted(*lines) == ["3.0", "False", "counted.half"]
+    raised = "try: half(1.0)\nexcept TypeError as error: print(type(error).__name__)"
+    for before in ("pass", "half.ready()"):
+        assert counted(before, f"exec({raised!r})") == ["TypeError"]
 
 
 def test_threads_that_ask_at_once_compile_once(counted):

@@ -19,7 +19,7 @@ _REALS, _RECORD = types.float64[::1], types.int64[::1]
 
 @jit.njit(
     types.UniTuple(types.float64, 2)(types.float64, *(_REALS,) * 8, types.int64, _RECORD),
-    short_loops=True, nogil=True, error_model="numpy",
+    short_loops=True, python=False, nogil=True, error_model="numpy",
 )  # fmt: skip
 def to_rows(total, theta, root, information, scores, b, u, above, eta, h, record):
     """Fill b, u and above (J q of all factors) from theta, and add the effects of each row to eta.
@@ -66,7 +66,7 @@ def to_rows(total, theta, root, information, scores, b, u, above, eta, h, record
 
 @jit.njit(
     types.void(*(_REALS,) * 8, types.float64, types.int64, _RECORD),
-    short_loops=True, nogil=True, error_model="numpy",
+    short_loops=True, python=False, nogil=True, error_model="numpy",
 )  # fmt: skip
 def from_rows(slope, root, information, scores, u, above, d_root, grad, pull, h, record):
     """Fill the effects' part of grad from the rows' slopes, and add to the derivatives in root.

@@ -23,7 +23,7 @@ from mixedbayes.marginal.inner import inner
 
 @jit.njit(
     "f8(i8[::1], f8[::1], f8[::1], f8, f8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1])",
-    short_loops=True, nogil=True, error_model="numpy",
+    short_loops=True, python=False, nogil=True, error_model="numpy",
 )  # fmt: skip
 def go_back(ints, floats, L, scale, shift, F, S, Q, w):
     """Add every node's (M Lambda E[v v'])_gg to Q; return the trace of E[u u'].

@@ -13,6 +13,7 @@ from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
     "Tuple((f8, f8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1]))"
     "(f8[::1], i8[::1], f8[::1])",
     short_loops=True,
+    python=False,
     nogil=True,
     error_model="numpy",
 )

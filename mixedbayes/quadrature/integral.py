@@ -53,7 +53,7 @@ _EXPECT = types.void(
 )  # fmt: skip
 
 
-@jit.njit(_INTEGRATE, nogil=True, error_model="numpy")
+@jit.njit(_INTEGRATE, python=False, nogil=True, error_model="numpy")
 def integrate(
     family, blocks, firsts, slots, nodes, ratios, acting, concave, Z, L, eta, each, u, d_eta,
     d_each,
@@ -146,7 +146,7 @@ def at_nodes(
             group[_u(G + g)] += x
 
 
-@jit.njit(_EXPECT, nogil=True, error_model="numpy")
+@jit.njit(_EXPECT, python=False, nogil=True, error_model="numpy")
 def expect(
     slots, s0, s1, j0, J, q, m, acting, nodes, K, Z, u, T, G, n, N, group, values, slopes, d, W,
     d_eta, d_each,

@@ -160,7 +160,7 @@ _SIGNATURE = types.boolean(
 )  # fmt: skip
 
 
-@jit.njit(_SIGNATURE, nogil=True, error_model="numpy")
+@jit.njit(_SIGNATURE, python=False, nogil=True, error_model="numpy")
 def find_modes(family, slots, s0, s1, j0, J, q, acting, concave, A, eta, u, C, H, work, G, group,
                near):  # fmt: skip
     """Moves u (q, J) of G groups from j0 on to their modes; factors C (q, q, G) of -l'' by them.

@@ -43,7 +43,7 @@ def _sine(v):
 
 @jit.njit(
     types.void(types.uint64, *(types.int64,) * 4, *(types.float64[::1],) * 3),
-    nogil=True, error_model="numpy",
+    python=False, nogil=True, error_model="numpy",
 )  # fmt: skip
 def propose(key, first, N, tries, q, t, weight, chance):
     """Draws t (tries, q, N) of a t distribution with 4 degrees of freedom in q dimensions.

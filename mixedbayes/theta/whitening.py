@@ -260,7 +260,7 @@ def non_normality(points: Floats, gradients: Floats) -> float:
     return float(np.sqrt(np.mean((gradients + points) ** 2, axis=0)).max())
 
 
-@jit.njit(_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
+@jit.njit(_SIGNATURE, short_loops=True, python=False, nogil=True, error_model="numpy")
 def to_theta(z, record, at, theta):
     """Fill theta = mode + M z; the whitening's sections start at `at` in the record's head."""
     split, mode, hyper = (
@@ -313,7 +313,7 @@ def to_theta(z, record, at, theta):
         moved[i] += mode[i]
 
 
-@jit.njit(_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
+@jit.njit(_SIGNATURE, short_loops=True, python=False, nogil=True, error_model="numpy")
 def to_z(grad, record, at, out):
     """Fill out = M' grad."""
     split, hyper, slopes = (

@@ -21,6 +21,8 @@ def unit(returned: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
     signature = returned(*arguments)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        return jit.called(jit.njit(signature, nogil=True, error_model="numpy")(function))
+        return jit.called(
+            jit.njit(signature, python=False, nogil=True, error_model="numpy")(function)
+        )
 
     return decorate
