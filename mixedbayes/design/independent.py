@@ -156,12 +156,14 @@ def unknown_rows(encoding: Encoding, rows: Rows, X: Floats) -> str:
     if not unknown.any():
         return ""
     names = [name for name in encoding.every if name in encoding.left_out]
-    named = _joined([name for name, there in zip(names, off.any(axis=0), strict=True) if there])
+    apart = [name for name, there in zip(names, off.any(axis=0), strict=True) if there]
+    were = "was left out of the model, and its coefficient is"
+    if len(apart) > 1:
+        were = "were left out of the model, and their coefficients are"
     first = row_name(rows.table.index, int(np.argmax(unknown)))
     return (
         f"{int(unknown.sum())} of {len(unknown)} rows, the first of them {first}, are of a kind "
-        f"that the fitted data do not have: {named} was left out of the model, and "
-        "its coefficient is taken as 0"
+        f"that the fitted data do not have: {_joined(apart)} {were} taken as 0"
     )
 
 

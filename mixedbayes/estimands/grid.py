@@ -183,7 +183,10 @@ class Columns:
         levels = self.levels(name)
         if self.is_category(name) or name in self._levels or len(levels) <= _FEW:
             return levels
-        return [self.quantile(name, order) for order in np.linspace(0, 1, 5)]
+        found = [self.quantile(name, order) for order in np.linspace(0, 1, 5)]
+        if name in self._trials:
+            found = [float(max(1, round(value))) for value in found]
+        return list(dict.fromkeys(found))
 
     def quantile(self, name: str, order: float) -> float:
         """Of a number's values, each as often as its row counts.

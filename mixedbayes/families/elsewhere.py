@@ -29,7 +29,7 @@ class Elsewhere:
     bambi_builtin: bool = True  # whether Bambi has it; else users make it of a PyMC distribution
     bambi_link: str | None = None  # of one formula that it has for all of several predictors
     bambi_weights: bool = False  # whether Bambi's weights are ours
-    glmmtmb: str | None = None  # a function of glmmTMB's, where it is no family of R's glm
+    glmmtmb: str | None = None  # a function of glmmTMB's; None: `lme4`; "": it has none
     mgcv: InMgcv | None = None
     nearest: Mapping[str, str] = field(default_factory=dict)  # by package that has none
     names: tuple[str, ...] = ()  # by which users of other packages may ask for it

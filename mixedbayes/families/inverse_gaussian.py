@@ -103,7 +103,7 @@ class InverseGaussian(PositiveMean):
     name: ClassVar[str] = "inverse_gaussian"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\lambda"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "inverse.gaussian", "inverse.gaussian", "wald", {"shape": "lam"},
+        "inverse.gaussian", "inverse.gaussian", "wald", {"shape": "lam"}, glmmtmb="",
         mgcv=InMgcv('inverse.gaussian(link = "{link}")'),
         names=("wald", "invgauss", "inversegaussian", "ig"),
     )  # fmt: skip

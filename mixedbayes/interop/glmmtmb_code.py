@@ -20,8 +20,9 @@ def glmmtmb_code(spec: Spec) -> str:
     """
     design, family = spec.design, spec.family
     check_columns(spec, PACKAGE)
-    theirs = family.elsewhere.glmmtmb or family.elsewhere.lme4
-    if theirs is None or theirs.startswith("glmer.") or design.mu.parameter != names.MU:
+    own = family.elsewhere.glmmtmb
+    theirs = family.elsewhere.lme4 if own is None else own
+    if not theirs or theirs.startswith("glmer.") or design.mu.parameter != names.MU:
         brms = "" if family.elsewhere.brms is None else "; code('brms') has it"
         raise ModelError(f"how glmmTMB writes the {family.name} family is not known here{brms}")
     if design.weights is not None or design.formula.response.se is not None:

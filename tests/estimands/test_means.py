@@ -235,6 +235,18 @@ def test_rows_that_count_several_times_do_so():
         np.testing.assert_allclose(ask(once).sampled, ask(long).sampled, rtol=1e-9)
 
 
+def test_places_of_a_number_are_different_and_trials_are_whole():
+    data = frame(24)
+    data["dose"] = np.where(np.arange(24) % 2, 0.0, np.arange(24))
+    data["n"] = np.arange(24) // 2 + 3
+    data["y"] = np.arange(24) % 3
+    post = hand_made("y | trials(n) ~ dose", data, "binomial", 5, np.random.default_rng(3))
+    found = means(post, "dose")["dose"].tolist()
+    assert found == sorted(set(found))
+    assert found[0] == 0
+    assert means(post, "n", target="P(y > 3)")["n"].tolist() == [3, 6, 8, 11, 14]
+
+
 def test_the_commonest_combination_counts_rows_as_often_as_they_do():
     data = pd.DataFrame({"h": ["u", "u", "u", "v", "v", "w"], "g": ["a", "a", "b", "c", "d", "e"]})
     data = pd.concat([data] * 2, ignore_index=True).assign(x=np.arange(12.0))

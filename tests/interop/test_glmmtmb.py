@@ -1,6 +1,7 @@
 """Models as calls of glmmTMB: structures of effects and residuals, and what it has not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from correlated import visits
 
@@ -85,6 +86,14 @@ def test_families_of_counts(family, theirs):
 def test_what_it_has_not(formula, residual, said):
     with pytest.raises(ModelError, match=said):
         call(formula, residual)
+
+
+def test_a_family_of_glm_that_it_has_not():
+    data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 8.0, 3.0], "x": [1.0, 2.0, 3.0, 4.0, 6.0]})
+    model = mb.Model("y ~ x", data, family="inverse_gaussian")
+    assert "inverse.gaussian" in model.code("lme4")
+    with pytest.raises(ModelError, match="inverse_gaussian family is not known here"):
+        model.code("glmmTMB")
 
 
 def test_gaps_between_visits_are_another_model():
