@@ -241,7 +241,7 @@ def beyond(encoding: Encoding, rows: Rows, covariance: Covariance) -> tuple[Floa
     if len(others) and (reason := covariance.beyond(others.tolist())):
         raise DataError(
             f"{covariance.of} has {len(others)} level(s) that the fitted data do not have: "
-            f"{_listed(encoding.moments, others.tolist())}. {encoding.unseen}: {reason}"
+            f"{beyond_words(encoding.moments, others.tolist())}. {encoding.unseen}: {reason}"
         )
     own = np.eye(len(covariance.at))[at] * seen[:, None]
     return own, (values[:, None] == others).astype(float), others
@@ -265,8 +265,11 @@ def _levels_of(
     return values, at, known[at] == values
 
 
-def _listed(own: Moments | None, numbers: list[float]) -> str:
-    return listed(numbers, 4) if own is None else own.beyond(numbers)
+def beyond_words(own: Moments | None, numbers: list[float]) -> str:
+    """Positions that the fit has not, for a message: 9 and not 9.0."""
+    if own is not None:
+        return own.beyond(numbers)
+    return listed([int(v) if v.is_integer() else v for v in numbers], 4)
 
 
 def _order_note(bar: RandomTerm, name: str, value: Categorical) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design.axis import MOST, of_categories, of_numbers
+from mixedbayes.design.axis import MOST, beyond_words, of_categories, of_numbers
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.grouping import Grouping, find, group
 from mixedbayes.design.moments import Moments, is_moments, moments
@@ -107,7 +107,7 @@ class EncodedResidual:
         said, own = [float(v) for v in others], self.moments
         name = self.residual.structure.of
         if reason := self.residual.structure.beyond(said):
-            listed_as = listed(said, 4) if own is None else own.beyond(said)
+            listed_as = beyond_words(own, said)
             raise DataError(
                 f"{name} has {len(said)} value(s) that the fitted data do not have: {listed_as}. "
                 f"Residuals are {self.residual.text}: {reason}"
