@@ -151,11 +151,6 @@ class MarginalEngine(Engine):
         if n := len(population.sampled) - sum(map(len, population.steps)):
             beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
         moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")
-        if settings.sampler == "nutpie" and not settings.of_nuts:
-            moved += (
-                ", where possible by proposals from a polynomial approximation of their posterior "
-                "that are accepted by the posterior itself"
-            )
         return (
             f"The {' and the '.join(integrated)} were integrated out of the posterior in closed "
             f"form, so that the sampler moved in {moved}; they were then drawn from their exact "

@@ -164,15 +164,11 @@ class QuadratureEngine(Engine):
     def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
         if settings.sampler != "nutpie":
             return "All parameters were sampled jointly."
-        proposals = (
-            ", where possible by proposals from a polynomial approximation of their posterior that "
-            "are accepted by the posterior itself"
-        )
         return (
             "The group effects were integrated out of the posterior by adaptive Gauss-Hermite "
-            "quadrature, so that the sampler moved in the other parameters alone"
-            f"{'' if settings.of_nuts else proposals}; given each draw, the effects were then "
-            "drawn from their conditional distribution by some steps of independence Metropolis."
+            "quadrature, so that the sampler moved in the other parameters alone; given each draw, "
+            "the effects were then drawn from their conditional distribution by some steps of "
+            "independence Metropolis."
         )
 
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:

@@ -49,6 +49,14 @@ REFERENCES = {
         "Statistics and Computing, 24(3), 339–349",
         "10.1007/s11222-012-9373-1",
     ),
+    "surrogate": Reference(
+        "Christen & Fox 2005",
+        "Christen, J. A., & Fox, C.",
+        2005,
+        "Markov chain Monte Carlo using an approximation",
+        "Journal of Computational and Graphical Statistics, 14(4), 795–810",
+        "10.1198/106186005X76983",
+    ),
     "pymc": Reference(
         "Abril-Pla et al. 2023",
         "Abril-Pla, O., Andreani, V., Carroll, C., Dong, L., Fonnesbeck, C. J., Kochurov, M., "

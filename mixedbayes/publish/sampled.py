@@ -13,7 +13,7 @@ from mixedbayes.publish.words import joined, title
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.summary import diagnostics
 from mixedbayes.results.text import plural
-from mixedbayes.sample.result import QUARTER_TURNS
+from mixedbayes.sample.result import PROPOSALS, QUARTER_TURNS
 
 _FACT = re.compile(r": | \(worst|\. |\.$")  # what a message says before it explains
 OWN = "mixedbayes"
@@ -29,6 +29,13 @@ def sampling(post: Posterior) -> Sentences:
         out += ["the No-U-Turn Sampler ", Cite(("nuts",))]
     elif attributes.get("inference_method") == QUARTER_TURNS:
         out += ["Hamiltonian Monte Carlo with trajectories of a quarter turn ", Cite(("split",))]
+    elif attributes.get("inference_method") == PROPOSALS:
+        out += [
+            "Hamiltonian Monte Carlo with trajectories that follow a polynomial approximation of "
+            "the log posterior and ends that the posterior itself accepts or refuses ",
+            Cite(("surrogate",)),
+            ",",
+        ]
     else:
         out.append("Markov chain Monte Carlo")
     if library:

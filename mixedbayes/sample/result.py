@@ -15,7 +15,7 @@ from mixedbayes.sample.settings import Settings
 # How draws were made, as the attribute `inference_method` has it.
 NUTS = "NUTS"
 QUARTER_TURNS = "HMC by quarter turns"
-PROPOSALS = "proposals from a polynomial"
+PROPOSALS = "HMC by a polynomial"
 
 
 @dataclass(frozen=True)

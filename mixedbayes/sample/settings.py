@@ -30,8 +30,8 @@ class Settings:
 
     The sampler is NUTS, except that with "nutpie" some posteriors are sampled by chains without
     trees, where these take fewer evaluations of the density: Hamiltonian Monte Carlo by quarter
-    turns, or proposals from a polynomial. They have no use for `target_accept` and
-    `max_treedepth`; who gives either gets NUTS.
+    turns, on the density or on a polynomial close to it, whose proposals the density accepts or
+    refuses. They have no use for `target_accept` and `max_treedepth`; who gives either gets NUTS.
 
     Parameters
     ----------

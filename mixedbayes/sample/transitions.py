@@ -94,7 +94,7 @@ def sample_transitions(
     if run.refused:
         return None
     result = put_together(
-        chains, filled, (), method=PROPOSALS,
+        chains, filled, ("energy",), method=PROPOSALS,
         interrupted=interrupted, began=began, preparing=preparing,
     )  # fmt: skip
     if interrupted:
@@ -155,17 +155,21 @@ class _Run(Chains):
         tune, total = settings.tune or 0, settings.draws + (settings.tune or 0)
         rng = np.random.default_rng([settings.seed or 0, c])
         z, value = self._start(rng)
-        draws, stats, times = np.empty((total, d)), np.empty((total, 2)), time.perf_counter()
+        draws, stats, times = np.empty((total, d)), np.empty((total, 3)), time.perf_counter()
         terms, at = np.ascontiguousarray(near.terms, np.int64).ravel(), 0
         tuned, tuning = 0.0, 0.0
         while at < total and not self.stop.is_set():
             end = min(at + chunk, tune if at < tune else total)
-            n = end - at
+            n, before = end - at, value.item()
+            normals, found = rng.standard_normal((n, turns, d)), np.empty((n, 2))
             chain(
                 self.address, self.record, terms, near.coefficients, near.radius, self.steps,
-                turns, z, value, rng.standard_normal(n * turns * d), rng.random(n * (turns + 1)),
-                draws[at:end].reshape(-1), stats[at:end].reshape(-1),
+                turns, z, value, normals.reshape(-1), rng.random(n * (turns + 1)),
+                draws[at:end].reshape(-1), found.reshape(-1),
             )  # fmt: skip
+            stats[at:end, :2] = found
+            stats[at:end, 2] = 0.5 * np.sum(normals[:, 0] ** 2, axis=1)  # where a draw sets out
+            stats[at:end, 2] -= np.append(before, found[:-1, 0])
             at = self.done[c] = end
             if at == tune:
                 tuned, tuning = float(stats[:tune, 1].mean()), time.perf_counter() - times

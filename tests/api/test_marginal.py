@@ -84,7 +84,7 @@ def test_the_posterior_is_exact_with_proposals_of_a_polynomial_that_is_wrong(
     fit = oracle_model("sleepstudy_days_subject").fit(draws=5000, seed=6, progress=False)
     stats = fit.idata["sample_stats"]
     assert 0.75 < float(stats["acceptance_rate"].mean()) < 0.95
-    assert fit.idata["posterior"].attrs["inference_method"] == "proposals from a polynomial"
+    assert fit.idata["posterior"].attrs["inference_method"] == "HMC by a polynomial"
     agree(fit, reference("exact_sleepstudy_days_subject"))
 
 

@@ -16,7 +16,7 @@ def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts(monkeypatch):
     data = pd.DataFrame({"y": rng.binomial(1, 1 / (1 + np.exp(-eta))), "g": g})
     given = {"family": "bernoulli", "seed": 1, "draws": 40, "tune": 40, "progress": False}
     for asked, method in (
-        ({}, "proposals from a polynomial"),
+        ({}, "HMC by a polynomial"),
         ({"target_accept": 0.95}, "NUTS"),
         ({"max_treedepth": 3}, "NUTS"),
     ):
@@ -24,12 +24,12 @@ def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts(monkeypatch):
         assert str(fit.formulation) == "Quadrature()"
         assert fit.idata.posterior.attrs["inference_method"] == method
         said = fit.methods()
-        assert ("proposals from a polynomial" in said) == (method != "NUTS")
+        assert ("polynomial" in said) == (method != "NUTS")
         assert ("tree depth" in said) == (method == "NUTS")
     monkeypatch.setattr(transitions, "sticks", lambda draws, rate: True)
     fit = mb.fit("y ~ 1 + (1 | g)", data, **given)
     assert fit.idata.posterior.attrs["inference_method"] == "NUTS"
-    assert "proposals from a polynomial" not in fit.methods()
+    assert "polynomial" not in fit.methods()
     assert str(fit.formulation) == "Quadrature()"
 
 
@@ -41,7 +41,7 @@ def test_proposals_are_tried_where_their_polynomial_would_be_no_gradient(monkeyp
     data = pd.DataFrame({"y": rng.poisson(np.exp(eta)), "x": x, "g": g})
     given = {"family": "poisson", "seed": 1, "chains": 2, "progress": False}
     fit = mb.fit("y ~ x + (x | g)", data, draws=300, **given)
-    assert fit.idata.posterior.attrs["inference_method"] == "proposals from a polynomial"
+    assert fit.idata.posterior.attrs["inference_method"] == "HMC by a polynomial"
     assert float(fit.idata.sample_stats["acceptance_rate"].mean()) > 0.7
     monkeypatch.setattr(quadrature, "FARTHEST", ERROR)
     fit = mb.fit("y ~ x + (x | g)", data, draws=20, tune=20, **given)

@@ -76,7 +76,7 @@ def test_the_posterior_is_that_of_all_effects():
         for f in ("auto", mb.PartiallyCentered())
     ]  # fmt: skip
     assert str(fits[0].formulation) == "Quadrature()"
-    assert fits[0].idata.posterior.attrs["inference_method"] == "proposals from a polynomial"
+    assert fits[0].idata.posterior.attrs["inference_method"] == "HMC by a polynomial"
     one, other = (f.idata.posterior for f in fits)
     for name in ("Intercept", "fixef", "simo_k", "sd_g", "ranef_g"):
         sd = other[name].std(("chain", "draw"))

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from itertools import cycle, groupby
 from typing import Any, ClassVar
 
+import arviz_stats
 import numpy as np
 import pytest
+import xarray as xr
 from numba import njit
 
 from mixedbayes import jit
@@ -106,6 +108,10 @@ def test_draws_are_those_of_the_density():
     stats = result.sample_stats
     assert 0.6 < float(stats["acceptance_rate"].mean()) < 0.99
     np.testing.assert_allclose(stats["lp"][0, 7], Bent().logp(draws[0, 7]))
+    momenta = (stats["energy"][:, 1:] + stats["lp"][:, :-1].to_numpy()).to_numpy()
+    assert (momenta > 0).all()
+    assert abs(momenta.mean() - 1.0) < 5 / np.sqrt(momenta.size)  # of two coordinates, chi^2 / 2
+    assert (arviz_stats.bfmi(xr.DataTree.from_dict({"sample_stats": stats}))["energy"] > 1.5).all()
     assert result.sampler == "mixedbayes"
 
 
