@@ -65,6 +65,20 @@ if TYPE_CHECKING:
 #     Bernoulli     1060, 2120    1070, 1150    770, 960      590, 490      190, 20
 #     Bernoulli with 400 x 2 x 5: 670, 530; 200 x 4 x 3: 790, 580; 300 x 3 x 15: 300, 340
 #
+# Not taken are several effects in a level of nested factors: nodes of both factors would multiply,
+# to 225 in a row for (1 | a) + (x | a:b), 405 for (x | a) + (1 | a:b), 2,025 for (x | a/b). At 3.8
+# and 5.2 ns a node (Poisson, Bernoulli) that would make about so many effective draws in a CPU
+# second, beside those of the joint engine, of 3 x 4 rows in each coarse level:
+#
+#     coarse levels   (1 | a) + (x | a:b)   (x | a) + (1 | a:b)   (x | a/b)
+#     Poisson, 100         390, 140              220, 250          43, 98
+#     Bernoulli, 100       280, 240              155, 305          31, 141
+#     Bernoulli, 1,000     28, 6                 16, 3
+#
+# Nor responses of different families that share a factor, whose rows are known all at once alone:
+# two of 300 levels have 170 to 190 jointly. Nor smooths beside a factor: s(x) and 1,000 levels have
+# 180 jointly, a polynomial of degree 5 in the place of s(x) 84 by quadrature, start included.
+#
 FEWEST, FEWEST_NOT_CONCAVE = 100, 1000
 FEWEST_NESTED = 1000  # of all factors, FEWEST of them of the coarsest
 APPROXIMATED = 16  # most coordinates of a polynomial, of 1,000 coefficients

@@ -32,6 +32,20 @@ LARGEST = 2000  # beyond it, L is kept where it is sparse
 
 def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why the compiled density cannot serve; None where it can."""
+    if (said := unwritten(design, family, priors)) is not None:
+        return said
+    predictors = design.predictors
+    across, size = {a.name for a in design.across}, lambda g: g.n_levels * len(g.terms)
+    own = [size(g) for p in predictors for g in p.groups if g.name not in across]
+    sizes = sorted([*own, *(size(a.effects) for a in design.across)])
+    plain = max((size(g) for p in predictors for g in p.groups if not g.entangled), default=0)
+    effects = sum(sizes) - plain
+    coefficients = sum(len(p.terms) + p.intercept for p in predictors)
+    return too_many(design, effects) if effects + coefficients > LARGEST else None
+
+
+def unwritten(design: Design, family: Family, priors: Priors) -> str | None:
+    """Why its coordinates or rows are none of the compiled ones, however many effects there are."""
     if compiled_of(family) is None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
     terms = [g for p in design.predictors for g in p.groups]
@@ -63,13 +77,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     for name, a in priors.parameters.items():
         if name in family.vectors and a.prior.support != "real":
             return f"{a.prior} of {name} is not on the whole real line"
-    predictors = design.predictors
-    across, size = {a.name for a in design.across}, lambda g: g.n_levels * len(g.terms)
-    own = [size(g) for p in predictors for g in p.groups if g.name not in across]
-    sizes = sorted([*own, *(size(a.effects) for a in design.across)])
-    plain = max((size(g) for p in predictors for g in p.groups if not g.entangled), default=0)
-    rest = sum(sizes) - plain + sum(len(p.terms) + p.intercept for p in predictors)
-    return too_many(design) if rest > LARGEST else None
+    return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ _MOST = 1_000_000  # entries of the factor, which takes a second to make, and a 
 _MOST_TURNED = 1000  # levels that are related, whose effects are a full matrix times others
 
 
-def too_many(design: Design) -> str | None:
-    """Why effects besides the largest factor's are too many; None where they are not."""
+def too_many(design: Design, size: int) -> str | None:
+    """Why so many effects besides the largest factor's are too many; None where they are not."""
     for g in design.mu.groups:
         if g.joins and g.n_levels > _MOST_TURNED:
             J = g.n_levels
@@ -28,11 +28,9 @@ def too_many(design: Design) -> str | None:
             )
     if not design.further:
         return None
-    _, rest = _split(design)
-    size, formulas = sum(s.size for s in rest), ", ".join(design.further)
     return (
         f"{size:,} effects besides the largest factor's are too many to sample together, with "
-        f"formulas for {formulas}"
+        f"formulas for {', '.join(design.further)}"
     )
 
 

@@ -18,7 +18,7 @@ MOST_EFFECTS = 3  # of a level: a product rule has nodes to the power of it
 
 def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why effects cannot be integrated out by quadrature; None where they can."""
-    said = joint.obstacle(design, family, priors)
+    said = joint.unwritten(design, family, priors)
     found = compiled_of(family)
     if said is not None or found is None:
         return said
@@ -94,7 +94,10 @@ def _of_nested(design: Design) -> str | None:
                 f"the next: levels of {finer.name} lie in several levels of {coarser.name}"
             )
         if len(finer.terms) > 1 or len(coarser.terms) > 1:
-            return f"{finer.name} lies within {coarser.name}, and levels have several effects"
+            return (
+                f"{finer.name} lies within {coarser.name}, and levels have several effects, so "
+                "that the nodes of both would multiply"
+            )
         if not np.array_equal(finer.Z, coarser.Z):
             return f"{finer.name} lies within {coarser.name}, and their effects differ"
     return None

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import mixedbayes as mb
 from mixedbayes.engines import quadrature
@@ -31,6 +32,18 @@ def test_an_acceptance_rate_or_a_depth_of_trees_asks_for_nuts(monkeypatch):
     assert fit.idata.posterior.attrs["inference_method"] == "NUTS"
     assert "polynomial" not in fit.methods()
     assert str(fit.formulation) == "Quadrature()"
+
+
+def test_effects_on_further_parameters_are_integrated_however_many_there_are():
+    """All of them together are too many for the joint engine, which says how many."""
+    g = np.repeat(np.arange(2100), 2)
+    data = pd.DataFrame({"y": np.random.default_rng(1).poisson(2, len(g)), "g": g})
+    formulas = ["y ~ 1 + (1 | g)", "shape ~ 1 + (1 | g)"]
+    model = mb.Model(formulas, data, family="negative_binomial")
+    assert str(model.formulation) == "Quadrature()"
+    said = "2,100 effects besides the largest factor's are too many .* formulas for shape"
+    with pytest.raises(mb.ModelError, match=said):
+        mb.Model(formulas, data, family="negative_binomial", formulation=mb.PartiallyCentered())
 
 
 def test_proposals_are_tried_where_their_polynomial_would_be_no_gradient(monkeypatch):
