@@ -173,7 +173,8 @@ def test_what_is_wrong_in_new_rows_is_said():
     replay_residual(fitted, new)
     with pytest.raises(DataError, match=r"new data lack 1 column.*: arm"):
         replay_residual(fitted, new.drop(columns="arm"))
-    with pytest.raises(DataError, match=r"visit has 1 value\(s\) that the fitted data do not have: 3\. "):
+    said = r"visit has 1 value\(s\) that the fitted data do not have: 3\. "
+    with pytest.raises(DataError, match=said):
         replay_residual(fitted, new.assign(visit=[3, *new.visit[1:]]))
     with pytest.raises(DataError, match="has 2 rows at visit 1"):
         replay_residual(fitted, pd.concat([new, new[:1]], ignore_index=True))
