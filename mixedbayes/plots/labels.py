@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mixedbayes import names
+from mixedbayes.errors import ModelError
 from mixedbayes.printable import printable
 from mixedbayes.results.posterior import Posterior
 
@@ -46,6 +47,11 @@ class Labels:
         cls, post: Posterior, units: Mapping[str, str] | None = None, parameter: str = "mu"
     ) -> Labels:
         """Of the effects on one parameter, which stands in the response's place."""
+        if units is not None and not isinstance(units, Mapping):
+            raise ModelError(
+                f"units={units!r} is no mapping of columns to their units, such as "
+                f"units={{{post.design.response!r}: 'ms'}}"
+            )
         known = dict(post.design.units if units is None else units)
         arms = [g.arms for p in post.predictors for g in p.factors if g.arms is not None]
         ends = tuple(a.term("", k) for a in arms for k in range(len(a.levels)))

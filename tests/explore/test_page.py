@@ -230,3 +230,10 @@ def test_several_responses_are_refused(tmp_path):
     fit = mb.Fit(mb.Model(formula, data), posterior(formula, data, given=rho))
     with pytest.raises(mb.ModelError, match=r"explore\(\) is of one response"):
         fit.explore(tmp_path / "p.html")
+
+
+def test_units_are_those_of_columns(fitted, tmp_path):
+    with pytest.raises(
+        mb.ModelError, match=r"units='ms' is no mapping .* units=\{'Reaction': 'ms'"
+    ):
+        fitted("sleep").explore(tmp_path / "page.html", units="ms")
