@@ -169,9 +169,10 @@ def reading(
     used = used_columns(formula)
     there = [name for name in used.columns if name in schema.names]
     for name in there:
-        if arrow().types.is_nested(schema.field(name).type):
+        kind, types = schema.field(name).type, arrow().types
+        if types.is_nested(kind) or types.is_interval(kind):
             raise DataError(
-                f"column {name!r} holds {schema.field(name).type} in each row, not one value; make "
+                f"column {name!r} holds {kind} in each row, not one value; make "
                 "a column of what the formula is to have of it"
             )
     numeric = {name for name in there if _is_number(schema.field(name).type)}

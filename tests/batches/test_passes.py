@@ -176,11 +176,14 @@ def test_infinite(formula):
 
 
 def test_several_values_in_a_row():
-    """Lists and structures are no values of a column."""
+    """Lists, structures, and months beside days and seconds are no values of a column."""
     rows = pa.table({"y": [1.0, 2.0], "x": [[1.0], [2.0, 3.0]], "z": [{"a": 1}, {"a": 2}]})
     for name, held in (("x", "list"), ("z", "struct")):
         with pytest.raises(mb.DataError, match=f"column '{name}' holds {held}<"):
             mb.Model(f"y ~ {name}", Batches(rows))
+    spans = pa.array([(0, 1, 0), (0, 2, 0)], pa.month_day_nano_interval())
+    with pytest.raises(mb.DataError, match="column 'span' holds month_day_nano_interval"):
+        mb.Model("y ~ 1 + (1 | span)", Batches(rows.append_column("span", spans)))
 
 
 def test_rows_that_are_counted():
