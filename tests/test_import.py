@@ -49,15 +49,17 @@ def test_a_fit_loads_no_library_of_pictures_and_arviz_is_whole_afterwards():
     code = """
 import sys, mixedbayes as mb
 data = mb.load_data("sleepstudy")
-fit = mb.fit("Reaction ~ Days + (1 | Subject)", data, draws=100, seed=1, progress=False)
-fit.summary()
+asked = {"draws": 100, "seed": 1, "progress": False}
+mb.fit("Reaction ~ Days + (1 | Subject)", data, **asked).summary()  # by proposals
+print([m for m in ("nutpie", "mixedbayes.sample.nutpie") if m in sys.modules])
+mb.fit("Reaction ~ Days + (1 | Subject)", data, **asked, target_accept=0.9).summary()
 print([m for m in ("arviz", "arviz_base", "arviz_plots", "matplotlib") if m in sys.modules])
 import arviz
 nutpie = sys.modules["nutpie.sample"]
 print(arviz.loo is nutpie.arviz.loo, sys.modules["arviz"].__spec__.name)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["[]", "True", "arviz"]
+    assert run.stdout.split() == ["[]", "[]", "True", "arviz"]
 
 
 @pytest.mark.parametrize(

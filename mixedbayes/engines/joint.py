@@ -20,7 +20,7 @@ from mixedbayes.errors import SamplingError
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.threads import one_blas_thread
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import THETA, SamplingResult
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
         measured_non_normality,
         quarter_turns_serve,
     )
-    from mixedbayes.sample.density import THETA, sample_density
+    from mixedbayes.sample.density import sample_density
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.nutpie import CDensity
     from mixedbayes.sample.turning import sample_turning

@@ -20,7 +20,7 @@ from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import THETA, SamplingResult
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
@@ -228,7 +228,6 @@ def _sample_density(
     from mixedbayes.marginal.mode import find_mode, share_variance, transform_tails, whiten
     from mixedbayes.marginal.surrogate import dear, fit_surrogate, proposals_pay, surrogate_pays
     from mixedbayes.sample.defaults import MARGINAL
-    from mixedbayes.sample.density import THETA
     from mixedbayes.sample.transitions import DEAR, QUICK, sample_transitions
 
     density = MarginalDensity(setup.layout, setup.problem, likelihood=setup.likelihood())

@@ -22,7 +22,7 @@ from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import THETA, SamplingResult
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
@@ -222,7 +222,6 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.quadrature.nested import draw_nested, nested
     from mixedbayes.quadrature.resolve import shift
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
-    from mixedbayes.sample.density import THETA
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.transitions import sample_transitions
     from mixedbayes.theta.transitions import accepted_turns, chain

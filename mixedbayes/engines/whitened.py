@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import THETA, SamplingResult
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def sample_whitened(
     """
     from mixedbayes.marginal.mode import initial_points
     from mixedbayes.sample.defaults import choose_trajectory
-    from mixedbayes.sample.density import THETA, sample_density
+    from mixedbayes.sample.density import sample_density
     from mixedbayes.sample.nutpie import CDensity
 
     def start(rng: np.random.Generator) -> Floats:

@@ -17,9 +17,9 @@ import xarray as xr
 from mixedbayes import jit, names
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.progress import Draws
-from mixedbayes.sample.density import THETA
 from mixedbayes.sample.labels import statistics
 from mixedbayes.sample.result import (
+    THETA,
     SamplingResult,
     Timings,
     interruption_note,

@@ -20,12 +20,11 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.sample.defaults import Trajectory, density_tuning
 from mixedbayes.sample.nutpie import CDensity, LogpGrad, density_target, nothing_happened, run_nuts
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import THETA, SamplingResult
 from mixedbayes.sample.settings import Settings
 
 InitialPoint = Callable[[np.random.Generator], Floats]
 
-THETA = "theta"
 _TRIES = 100
 
 # Measured on two cores, four chains: with a Python callable of less than about 50 microseconds,

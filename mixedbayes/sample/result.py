@@ -12,6 +12,8 @@ from mixedbayes.errors import SamplingError
 from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.sample.settings import Settings
 
+THETA = "theta"  # the one variable of a density without names
+
 # How draws were made, as the attribute `inference_method` has it.
 NUTS = "NUTS"
 QUARTER_TURNS = "HMC by quarter turns"

@@ -17,9 +17,8 @@ from scipy import special
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.sample.chains import CHUNK, TRIES, Chain, Chains, Whitened, put_together
 from mixedbayes.sample.convergence import RHAT
-from mixedbayes.sample.density import THETA
 from mixedbayes.sample.health import MIN_DRAWS, health, tail_size
-from mixedbayes.sample.result import PROPOSALS, SamplingResult
+from mixedbayes.sample.result import PROPOSALS, THETA, SamplingResult
 from mixedbayes.sample.settings import Settings
 from mixedbayes.theta.transitions import accepted_turns, chain
 

@@ -11,8 +11,9 @@ from scipy import stats
 from mixedbayes.errors import SamplingError
 from mixedbayes.jit import LOGP_SIGNATURE
 from mixedbayes.sample import health
-from mixedbayes.sample.density import THETA, sample_density
+from mixedbayes.sample.density import sample_density
 from mixedbayes.sample.nutpie import CDensity
+from mixedbayes.sample.result import THETA
 from mixedbayes.sample.settings import Settings
 
 MEAN = np.array([1.0, -2.0, 0.5])
