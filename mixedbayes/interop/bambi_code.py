@@ -12,6 +12,7 @@ from mixedbayes import names
 from mixedbayes.design import coding_of
 from mixedbayes.design.types import Floats, LinearPredictor
 from mixedbayes.design.used import used_columns
+from mixedbayes.design.values import label
 from mixedbayes.distributions import Flat, Prior
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.families.registry import FAMILIES
@@ -105,7 +106,7 @@ def described(spec: Spec) -> BambiModel:
     if design.mu.parameter != MU:
         return _of_categories(spec, columns, tuple(used), center=center)
     right, found = _component(spec, MU, columns, center=center)
-    formulas = [f"{_response(spec)} ~ {right}"]
+    formulas = [f"{_response(spec, columns)} ~ {right}"]
     priors: dict[str, Described | dict[str, Described]] = {**found}
     own = theirs.bambi_parameters
     for p in design.further:
@@ -244,6 +245,11 @@ class _Columns:
         text = " + ".join(py_text(parse_expression(text)) for text in formula.offsets)
         return self._put("known_part", Made(f"-({text})" if negative else text, values))
 
+    def indicator(self, name: str, level: str, values: Floats) -> str:
+        """The name of a column (n,) that is 1 where a column is at a level."""
+        text = f"1.0 * (data[{name!r}].astype(str) == {level!r})"
+        return self._put(names.identifier(f"{name}_{level}"), Made(text, np.asarray(values, float)))
+
     def _put(self, name: str, made: Made) -> str:
         while name in self.taken or self.made.get(name, made).text != made.text:
             name += "_"
@@ -357,15 +363,20 @@ def _as_written(
     return common, found
 
 
-def _response(spec: Spec) -> str:
-    response = spec.design.formula.response
+def _response(spec: Spec, columns: _Columns | None = None) -> str:
+    """The left side; of two labels a column that is 1 at the second: Bambi takes the first."""
+    response, levels = spec.design.formula.response, spec.design.response_levels
     parts = [response.text] if response.trials is None else [response.text, response.trials]
     if not all(isinstance(parse_expression(p), Name) for p in parts):
         raise ModelError(f"the response {response.text!r} must be a column of its own for Bambi")
-    if response.weights is not None:
-        if not isinstance(parse_expression(response.weights), Name):
-            raise ModelError(f"weights({response.weights}) must be a column of its own for Bambi")
-        return f"weighted({parts[0]}, {response.weights})"
+    weights = response.weights
+    if weights is not None and not isinstance(parse_expression(weights), Name):
+        raise ModelError(f"weights({weights}) must be a column of its own for Bambi")
+    logical = all(isinstance(level, bool | np.bool_) for level in levels or ())
+    if columns is not None and levels is not None and not logical:
+        parts[0] = columns.indicator(spec.design.response, label(levels[-1]), spec.design.y)
+    if weights is not None:
+        return f"weighted({parts[0]}, {weights})"
     return parts[0] if len(parts) == 1 else f"p({', '.join(parts)})"
 
 

@@ -621,6 +621,21 @@ def test_functions_of_ones_own_are_not_taken_for_those_of_the_same_name(target):
         given.code(target)
 
 
+@pytest.mark.parametrize(
+    "kind", [pd.Categorical, lambda v: pd.Categorical(v, ["yes", "no"], ordered=True)]
+)
+def test_bambi_has_the_probability_of_the_same_category(kind):
+    """Bambi's own choice is the first in the alphabet."""
+    data = counts().iloc[:6].assign(won=kind(["yes", "no", "yes", "yes", "no", "no"]))
+    model = mb.Model("won ~ x", data, family="bernoulli")
+    theirs = model.to_bambi()
+    last = model.spec.design.response_levels[-1]
+    found = theirs.data[f"won_{last}"]
+    np.testing.assert_array_equal(found, model.spec.design.y)
+    assert f"'won_{last}': 1.0 * (data['won'].astype(str) == '{last}')," in model.code("bambi")
+    assert f"won_{last}" in theirs.formula.main.partition("~")[0]
+
+
 def test_other_targets_are_refused():
     with pytest.raises(
         ModelError, match="use one of 'lme4', 'glmmTMB', 'mgcv', 'brms', 'bambi', 'pymc'"
