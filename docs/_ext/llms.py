@@ -9,8 +9,9 @@ from docutils import nodes
 
 HEAD = """# mixedbayes
 
-> Bayesian hierarchical (mixed-effects) models in Python: formulas as in lme4, exact marginal NUTS
-> in Gaussian models, tables as tidy data frames. `mb.fit("y ~ x + (x | g)", data, seed=1)`.
+> Bayesian hierarchical (mixed-effects) models in Python: formulas as in lme4, effects of Gaussian
+> models integrated out exactly, tables as tidy data frames.
+> `mb.fit("y ~ x + (x | g)", data, seed=1)`.
 
 Group effects of Gaussian models are integrated out; other families by quadrature or on a compiled
 joint density; PyMC where neither serves. Every page below has examples whose outputs are those of

@@ -42,9 +42,11 @@ def fit(
 
     With linear predictor eta = X beta + sum_k Z_k b_k, group effects b_k ~ Normal(0, Sigma_k) over
     the levels of each grouping factor, and a response y ~ family(g^-1(eta)), the posterior of all
-    parameters given the data is sampled by NUTS, or, where few of them are left, by proposals from
-    a polynomial; of Gaussian models the effects are integrated out in closed form and drawn back.
-    It makes a `Model` and fits it: ``Model(formula, data, ...)`` and `Model.fit` are the two steps.
+    parameters given the data is sampled by Hamiltonian Monte Carlo; of Gaussian models the effects
+    are integrated out in closed form and drawn back. Trajectories are those of NUTS; where few
+    parameters are left, they follow a polynomial close to the posterior, whose exact value accepts
+    or refuses their ends; with many effects they may be quarter turns. It makes a `Model`
+    and fits it: ``Model(formula, data, ...)`` and `Model.fit` are the two steps.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class Marginal(Formulation):
     """Effects integrated out in closed form and drawn back exactly; Gaussian models only.
 
     Effects of crossed factors meet in one dense block. Where it would have more than `max_dense`
-    columns, the largest crossed factors stay in NUTS, and the others are integrated. With terms
+    columns, those of the largest crossed factors are sampled, and the others integrated. With terms
     that are no grouping factors, such as smooths, it is the most columns of a dense block of the
     sparse factor of all effects; a model that needs more is left to other engines.
 
@@ -54,7 +54,7 @@ class Marginal(Formulation):
     See Also
     --------
     Quadrature : Of other families.
-    PartiallyCentered : Effects in NUTS.
+    PartiallyCentered : Effects sampled beside the other parameters.
 
     Examples
     --------

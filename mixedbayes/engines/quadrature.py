@@ -115,7 +115,7 @@ class Quadrature(Formulation):
     See Also
     --------
     Marginal : In closed form, of Gaussian models.
-    PartiallyCentered : Effects in NUTS.
+    PartiallyCentered : Effects sampled beside the other parameters.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Laplace's approximation of the joint posterior: where NUTS starts, and in which units it moves.
+"""Laplace's approximation of the joint posterior: where chains start, and in which units they move.
 
 For given variance parameters phi the effects and coefficients e are found by Fisher scoring; their
 precision H is sparse. phi is found at the highest point of

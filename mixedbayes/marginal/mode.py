@@ -1,4 +1,4 @@
-"""Mode and curvature of the marginal posterior: where NUTS starts, and in which units it moves.
+"""Mode and curvature of the marginal posterior: where chains start, and in which units they move.
 
 The density of theta is maximised by a trust-region method whose curvature is learnt from gradients
 (symmetric rank one; Nocedal & Wright, Numerical Optimization, 2nd ed., algorithm 6.2). The

@@ -3,7 +3,7 @@
     y = X beta + V v + sum_k Z_k b_k + e,   e ~ N(0, sigma^2 W^-1),
     b_kg = L_k u_kg,   u ~ N(0, I),   beta ~ N(prior_mean, prior_precision^-1)
 
-beta and all b_k are integrated; v (coefficients that stay in NUTS), L_k and sigma are arguments of
+beta and all b_k are integrated; v (coefficients that are sampled), L_k and sigma are arguments of
 the density. The rows of data are read once, here; afterwards their number plays no role.
 """
 

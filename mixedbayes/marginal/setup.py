@@ -58,7 +58,7 @@ class Population:
     priors: tuple[Prior, ...]  # (p,)
     centre: Centre  # of the columns but the intercept's
     integrated: tuple[int, ...]  # positions with a normal or flat prior
-    sampled: tuple[int, ...]  # positions that stay in NUTS
+    sampled: tuple[int, ...]  # positions of those whose effects are sampled
     placement: Placement | None = None
     monotonic: tuple[MonotonicPrior, ...] = ()  # effects whose columns are among the sampled ones
 
@@ -162,7 +162,7 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """Everything NUTS needs of one Gaussian model, and what turns its draws into effects."""
+    """Everything the sampler needs of one Gaussian model, and what turns its draws into effects."""
 
     problem: Problem
     layout: Layout
@@ -338,7 +338,7 @@ def needs_sparse(design: Design) -> bool:
 
 
 def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan | SparsePlan:
-    """How the effects will be eliminated, and which factors have to stay in NUTS."""
+    """How the effects will be eliminated, and which factors' effects have to be sampled."""
     groups = design.mu.groups
     p = len(Population.of(design.mu, priors.mu).integrated)
     if needs_sparse(design):

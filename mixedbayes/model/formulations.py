@@ -1,6 +1,6 @@
 """The ways to write the group effects for the sampler, as objects.
 
-All give the same posterior; they differ in the geometry that NUTS meets. Those of a whole model
+All give the same posterior; they differ in the geometry that samplers meet. Those of a whole model
 stand beside the engine that they ask for, in `mixedbayes.engines`.
 """
 

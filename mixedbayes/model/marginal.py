@@ -180,7 +180,7 @@ def _alone(population: Population) -> tuple[int, ...]:
 
 
 def _coefficient(population: Population, i: int) -> str:
-    """Name of a population coefficient that stays in NUTS: that of the same number elsewhere."""
+    """Name of a population coefficient that is sampled: that of the same number elsewhere."""
     term = population.terms[i]
     if term != names.INTERCEPT:
         own = population.placement is not None
@@ -195,7 +195,7 @@ def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:
 
 
 def _sampled(setup: Setup, factors: dict[str, Any]) -> Any:
-    """v: coefficients whose prior is not normal, then effects of factors left to NUTS."""
+    """v: coefficients whose prior is not normal, then effects of factors that are sampled."""
     population = setup.population
     found = {i: scalar(_coefficient(population, i), population.priors[i])
              for i in _alone(population)}  # fmt: skip

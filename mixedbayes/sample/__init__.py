@@ -1,1 +1,1 @@
-"""Sampling: settings, NUTS by nutpie, PyMC or numpyro, and the convergence report."""
+"""Sampling: settings, NUTS by nutpie, PyMC or numpyro, own chains, and the convergence report."""

@@ -3,7 +3,9 @@
 All of it was measured, and stands side by side here. ESS is the lowest of bulk and tail; gradients
 are those of the tuning as well; runs are 4 x 1000 draws.
 
-Trajectory of a density in whitened coordinates, by its non-normality, which is 0 for N(0, I):
+Trajectory of NUTS on a density in whitened coordinates, by its non-normality, which is 0 for
+N(0, I); where few coordinates are left, proposals from a polynomial are tried first, see
+`sample.transitions`:
 
     marginal  quarter turns  < 0.3  it is 0.1 to 0.2 with hundreds of levels, 0.25 with 60; beyond,
                                     the long left tail of a log sd holds single steps up at times

@@ -24,7 +24,7 @@ from numba import types
 from mixedbayes import jit
 from mixedbayes.theta.record import copy
 
-_LEAST_FALL = 1.0  # of s per unit of distance, outside of its radius
+LEAST_FALL = 1.0  # of s per unit of distance, outside of its radius
 _REALS, _INTS = types.float64[::1], types.int64[::1]
 VALUE_SIGNATURE = types.float64(_REALS, _REALS, _INTS)  # DENSITY_SIGNATURE, as types
 _density = jit.caller(VALUE_SIGNATURE)
@@ -57,7 +57,7 @@ def surrogate(z, terms, coefficients, radius, gradient):
         fall = 0.0
         for i in range(d):
             fall += full[i] * e[i] / radius
-        total += min(fall, -_LEAST_FALL) * (length - radius)
+        total += min(fall, -LEAST_FALL) * (length - radius)
     return total
 
 

@@ -140,6 +140,22 @@ def test_nuts_takes_the_place_of_proposals_where_the_posterior_is_far_from_a_pol
     assert "polynomial" not in found.methods()
 
 
+def test_nuts_takes_the_place_of_proposals_where_a_prior_leaves_a_long_tail():
+    """The rows hardly tell how sigma varies, so that its slope has the tail of its prior."""
+    rng = np.random.default_rng(6)
+    g, x = np.repeat(np.arange(4), 3), rng.standard_normal(12)
+    y = 2 + 0.5 * x + rng.standard_normal(4)[g] + rng.standard_normal(12)
+    found, normal = (
+        mb.fit(
+            ["y ~ x + (1 | g)", "sigma ~ x"], pd.DataFrame({"y": y, "x": x, "g": g}), seed=1,
+            priors={"sigma": {"fixef": prior}}, progress=False,
+        )
+        for prior in (mb.StudentT(3, 0, 0.05), mb.Normal(0, 0.05))
+    )  # fmt: skip
+    assert method(found) == "NUTS"
+    assert method(normal) == "HMC by a polynomial"
+
+
 def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores():
     data = mb.load_data("sleepstudy")
     one, two = (

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from itertools import cycle, groupby
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import arviz_stats
@@ -151,12 +152,14 @@ def test_one_chain_that_does_not_move_is_not_left_out(monkeypatch):
     run = transitions._Run(Apart(), Normal(), settings, 6)
     tuned = [c.tuned for c in run.all()[0]]
     assert min(tuned) < transitions.LEAST / 2 < transitions.LEAST < np.mean(tuned)
+    monkeypatch.setattr(transitions, "falls_slowly", lambda white, near: False)
     assert transitions.sample_transitions(Apart(), Normal(), settings) is None
 
 
 def test_chains_that_stay_in_a_tail_are_not_used(monkeypatch):
     """They accept often enough in the tuning, and stay where the polynomial proposes too little."""
     wide = Normal(1.1, radius=50.0)
+    monkeypatch.setattr(transitions, "falls_slowly", lambda white, near: False)
     assert transitions.sample_transitions(Heavy(), wide, SETTINGS) is None
     monkeypatch.setattr(transitions, "sticks", lambda draws, rate: False)
     used = transitions.sample_transitions(Heavy(), wide, SETTINGS)
@@ -164,6 +167,34 @@ def test_chains_that_stay_in_a_tail_are_not_used(monkeypatch):
     longest = max(len(list(run)) for chain in same.T for still, run in groupby(chain) if still)
     assert longest > 100
     assert float(used.sample_stats["acceptance_rate"].mean()) > transitions.LEAST
+
+
+def test_a_tail_that_the_polynomial_hardly_reaches_is_seen_before_a_draw(monkeypatch):
+    """Also where chains are too short, or too rarely there, to show that they stay."""
+    assert transitions.falls_slowly(Heavy(), Normal(1.1))
+    assert not transitions.falls_slowly(Bent(), Normal(1.1))
+    few = replace(SETTINGS, draws=3)
+    assert transitions.sample_transitions(Heavy(), Normal(1.1), few) is None
+    assert transitions.sample_transitions(Bent(), Normal(1.1), few) is not None
+
+
+def test_what_is_seen_of_a_tail_is_where_the_polynomial_goes_on_as_a_straight_line():
+    """As theta.transitions has it, along each axis and on both sides."""
+    rng = np.random.default_rng(1)
+    terms = [(0, 0, 2, 2), (1, 1, 2, 2), (0, 1, 2, 2), (0, 2, 2, 2), (1, 1, 1, 2), (0, 0, 1, 1)]
+    near = SimpleNamespace(
+        terms=np.array(terms), coefficients=rng.normal(0, 0.1, len(terms)) - 0.2, radius=2.0
+    )
+    at = np.array([1.0, 2.0, 3.0, 9.0])
+    for i in range(2):
+        for sign in (-1.0, 1.0):
+            z = np.zeros((4, 2))
+            z[:, i] = sign * at
+            expected = [
+                surrogate(x, near.terms.ravel(), near.coefficients, 2.0, np.empty(2)) for x in z
+            ]
+            found = transitions.along_axis(near, 2, i, sign * at)
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("chains", "n"), [(4, 1000), (4, 250), (4, 100), (1, 1000)])
