@@ -113,7 +113,7 @@ def sample_transitions(
 
 
 def falls_slowly(white: Valued, near: Near) -> bool:
-    """Whether the density has a tail along an axis, with mass that counts, that its surrogate lacks.
+    """Whether the density has a tail along an axis, of mass that counts, that its surrogate lacks.
 
     That is where log p - s is 3 more than at 0, and log p at most 12 less.
     """
