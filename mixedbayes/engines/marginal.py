@@ -81,9 +81,10 @@ class MarginalEngine(Engine):
     The mode and curvature of the marginal posterior give starting points and the metric in which
     chains move, so that tuning is short. Of few parameters `sample.transitions` proposes draws from
     a polynomial close to the density, see `mixedbayes.marginal.surrogate`, and a draw costs one
-    value. NUTS takes its place where the posterior is far from such a polynomial, proposals are
-    rarely accepted, chains stay for long where they are, or the user sets what NUTS alone has; of
-    gradients that take long a surrogate serves there, and a step follows a normal density exactly.
+    value. NUTS takes its place where the posterior is far from such a polynomial or has a long
+    tail, proposals are rarely accepted, chains stay for long where they are, or the user sets what
+    NUTS alone has; of gradients that take long a surrogate serves there, and a step follows a
+    normal density exactly.
     Samplers other than nutpie sample the pm.Model of `mixedbayes.model.marginal`.
     """
 
@@ -228,7 +229,7 @@ def _sample_density(
     from mixedbayes.marginal.mode import find_mode, share_variance, transform_tails, whiten
     from mixedbayes.marginal.surrogate import dear, fit_surrogate, proposals_pay, surrogate_pays
     from mixedbayes.sample.defaults import MARGINAL
-    from mixedbayes.sample.transitions import DEAR, QUICK, sample_transitions
+    from mixedbayes.sample.transitions import DEAR, QUICK, falls_slowly, sample_transitions
 
     density = MarginalDensity(setup.layout, setup.problem, likelihood=setup.likelihood())
     density.compiled.ready()  # a first fit compiles it while the kernels are compiled elsewhere
@@ -242,7 +243,7 @@ def _sample_density(
         long = dear(setup.problem, density)
         cores = settings.cores or available_cores()
         near = fit_surrogate(white, cores if pays else 1)
-        if near and proposed:
+        if near and proposed and not falls_slowly(white, near):
             drawn = sample_transitions(white, near, settings, DEAR if long else QUICK)
             if drawn is not None:
                 eta = drawn.posterior[THETA].to_numpy().reshape(-1, white.ndim)

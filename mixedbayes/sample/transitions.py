@@ -1,8 +1,8 @@
 """Chains of a density with a surrogate, a value of it for each draw; see `theta.transitions`.
 
 Where the density falls more slowly than its surrogate, a chain rarely comes there, and then stays
-for long. The tuning is too short to see it, so that the density far out is looked at before, see
-`falls_slowly`, and the draws themselves after; see `sticks`.
+for long. The tuning is too short to see it, so that the draws themselves are looked at, see
+`sticks`; before there are any, the density far out can be, see `falls_slowly`.
 """
 
 from __future__ import annotations
@@ -86,14 +86,11 @@ def sample_transitions(
 ) -> SamplingResult | None:
     """Draws of `theta` (chain, draw, theta_dim); None where proposals are rarely accepted.
 
-    None as well where the density has a tail that is hardly proposed, or a chain stays for long
-    where it is, unless the user stopped them.
+    None as well where a chain stays for long where it is, unless the user stopped them.
     Ctrl-C keeps the draws so far. Raises SamplingError if it comes before the first.
     """
     filled = settings.filled(tune=TUNE, target_accept=LEAST)
     began = time.perf_counter()
-    if falls_slowly(white, near):
-        return None
     steps = _steps(near, white.ndim, effort.steps)
     if steps is None:
         return None
