@@ -89,8 +89,14 @@ class Shared:
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.children.append(child)
-        threading.Thread(target=self._serve, args=(child,), daemon=True).start()
+        thread = threading.Thread(target=self._serve, args=(child,), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # there can be no more, or Python ends
+            with child:
+                child.kill()
+        else:
+            self.children.append(child)
 
     def _serve(self, child: subprocess.Popen[bytes]) -> None:
         """Hand it a function whenever it asks for one, until there are no more."""

@@ -152,6 +152,22 @@ def test_what_is_named_is_compiled_here_where_no_process_begins_it(module, monke
     assert not module.thrice._can_compile
 
 
+def test_where_no_thread_can_be_started_no_process_stays(module, monkeypatch):
+    begun, popen = [], subprocess.Popen
+
+    def no_more(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(
+        beside.subprocess, "Popen", lambda *a, **kw: begun.append(popen(*a, **kw)) or begun[-1]
+    )
+    monkeypatch.setattr(beside.threading.Thread, "start", no_more)
+    beside.share([beside.Named("twice_elsewhere.twice")], more=True)
+    assert [child.poll() is not None for child in begun] == [True]
+    assert beside._SHARED.children == []
+    assert module.twice(21) == 42
+
+
 def test_what_functions_call_by_symbol_is_shared_before_them(module, monkeypatch):
     shared = []
     monkeypatch.setattr(beside, "share", shared.extend)

@@ -423,12 +423,15 @@ class Model:
         formulation
             Instead of the model's own, see `Model`.
         sampler
-            "nutpie", "pymc" (PyMC's own NUTS) or "numpyro" (an extra).
+            "nutpie": its NUTS, or chains of Hamiltonian Monte Carlo without trees where these serve
+            better, which `Fit.methods` names. "pymc" (PyMC's own NUTS), "numpyro" (an extra).
         target_accept
             Acceptance rate that the step size of NUTS is tuned to, between 0 and 1; higher values
-            take smaller steps, against divergences. None: chosen by the kind of posterior.
+            take smaller steps, against divergences. None: chosen by the kind of posterior. Given,
+            NUTS samples.
         max_treedepth
-            A trajectory of NUTS has at most 2**max_treedepth - 1 leapfrog steps.
+            A trajectory of NUTS has at most 2**max_treedepth - 1 leapfrog steps. Other than 10,
+            NUTS samples.
         progress
             Show one progress display in a terminal or a notebook; elsewhere nothing is ever
             printed.
