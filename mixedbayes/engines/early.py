@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from mixedbayes import beside
@@ -12,9 +13,17 @@ NEEDED = (f"{_WHITENING}.to_theta", f"{_WHITENING}.to_z", f"{_PRIORS}.log_prior"
 
 
 def begin() -> None:
-    """Begin it where nothing is kept on disk yet, which takes no time to find out."""
-    if beside.possible() and _nothing_kept():
+    """Begin it where nothing is kept on disk yet, which takes no time to find out.
+
+    Not in a process of a pool, of which there are as many as processors.
+    """
+    if beside.possible() and not _of_a_pool() and _nothing_kept():
         beside.share([beside.Named(symbol) for symbol in NEEDED], more=True)
+
+
+def _of_a_pool() -> bool:
+    module = sys.modules.get("multiprocessing")
+    return module is not None and module.parent_process() is not None
 
 
 def _nothing_kept() -> bool:

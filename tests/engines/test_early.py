@@ -1,5 +1,7 @@
 """What first fits of every model compile is begun while libraries load, where nothing is kept."""
 
+import multiprocessing
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -53,6 +55,33 @@ def test_nothing_is_begun_with_one_processor(shared, tmp_path, monkeypatch):
     monkeypatch.setattr(beside, "possible", lambda: False)
     early.begin()
     assert shared == []
+
+
+@pytest.mark.parametrize("way", ["spawn", "fork"])
+def test_processes_of_a_pool_begin_none_of_their_own(way, tmp_path):
+    if way not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {way} here")
+    (tmp_path / "asked.py").write_text(
+        "from mixedbayes import beside\nfrom mixedbayes.engines import early\n\n\n"
+        "def begun(_):\n"
+        "    found = []\n"
+        "    beside.possible = lambda: True\n"
+        "    beside.share = lambda these, more: found.append(these)\n"
+        "    early.begin()\n"
+        "    return len(found)\n"
+    )
+    code = (
+        "import multiprocessing\nfrom asked import begun\n\n"
+        "if __name__ == '__main__':\n"
+        f"    with multiprocessing.get_context({way!r}).Pool(1) as pool:\n"
+        "        print(pool.map(begun, [1])[0], begun(1))\n"
+    )
+    (tmp_path / "pool.py").write_text(code)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+    found = subprocess.run(
+        [sys.executable, tmp_path / "pool.py"], env=environment, capture_output=True, text=True
+    )
+    assert found.stdout.split() == ["0", "1"], found.stderr
 
 
 @pytest.mark.parametrize("name", ["Model", "fit", "Quadrature"])
