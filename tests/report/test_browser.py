@@ -198,7 +198,8 @@ def test_nothing_is_wider_than_a_phone(browser, page, name):
 def test_on_paper_everything_is_drawn_open_and_as_wide_as_a_page(browser, page):
     browser.get(page("crossed").as_uri())
     browser.execute_script("dispatchEvent(new Event('beforeprint'))")
-    assert all(drawn(browser, key) >= 1 for key in ("pooling", "effects"))
+    for key in ("pooling", "effects"):
+        wait(browser, f"return document.querySelector('#{key} .scatterlayer .trace') !== null")
     shut = "return document.querySelectorAll('details:not([open])').length"
     assert browser.execute_script(shut) == 0
     widths = "return [...document.querySelectorAll('.plot .main-svg, math.equation')]" + (
